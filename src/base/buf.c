@@ -1,0 +1,2 @@
+/* buf.c */
+typedef int vmnode_base_buf;

@@ -1,0 +1,2 @@
+/* clock.c */
+typedef int vmnode_base_clock;

@@ -1,0 +1,2 @@
+/* conf.c */
+typedef int vmnode_base_conf;

@@ -1,0 +1,2 @@
+/* err.c */
+typedef int vmnode_base_err;

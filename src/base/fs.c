@@ -1,0 +1,2 @@
+/* fs.c */
+typedef int vmnode_base_fs;

@@ -1,0 +1,2 @@
+/* lock.c */
+typedef int vmnode_base_lock;

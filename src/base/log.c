@@ -1,0 +1,2 @@
+/* log.c */
+typedef int vmnode_base_log;

@@ -1,0 +1,2 @@
+/* options.c */
+typedef int vmnode_base_options;

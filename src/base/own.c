@@ -1,0 +1,2 @@
+/* own.c */
+typedef int vmnode_base_own;

@@ -1,0 +1,2 @@
+/* paths.c */
+typedef int vmnode_base_paths;

@@ -1,0 +1,2 @@
+/* proc.c */
+typedef int vmnode_base_proc;

@@ -1,0 +1,2 @@
+/* str.c */
+typedef int vmnode_base_str;

@@ -1,0 +1,2 @@
+/* vmgroup.c */
+typedef int vmnode_base_vmgroup;

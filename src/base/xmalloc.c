@@ -1,0 +1,2 @@
+/* xmalloc.c */
+typedef int vmnode_base_xmalloc;

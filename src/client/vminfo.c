@@ -1,0 +1,2 @@
+/* vminfo.c */
+typedef int vmnode_client_vminfo;

@@ -1,0 +1,2 @@
+/* config_json.c */
+typedef int vmnode_host_config_json;

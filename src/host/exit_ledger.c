@@ -1,0 +1,2 @@
+/* exit_ledger.c */
+typedef int vmnode_host_exit_ledger;

@@ -1,0 +1,2 @@
+/* last_exit.c */
+typedef int vmnode_host_last_exit;

@@ -1,0 +1,2 @@
+/* run_state.c */
+typedef int vmnode_host_run_state;

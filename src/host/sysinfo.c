@@ -1,0 +1,2 @@
+/* sysinfo.c */
+typedef int vmnode_host_sysinfo;

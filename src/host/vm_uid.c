@@ -1,0 +1,2 @@
+/* vm_uid.c */
+typedef int vmnode_host_vm_uid;

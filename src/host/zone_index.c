@@ -1,0 +1,2 @@
+/* zone_index.c */
+typedef int vmnode_host_zone_index;

@@ -1,0 +1,2 @@
+/* zone_xml.c */
+typedef int vmnode_host_zone_xml;

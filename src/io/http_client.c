@@ -1,0 +1,2 @@
+/* http_client.c */
+typedef int vmnode_io_http_client;

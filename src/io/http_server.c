@@ -1,0 +1,2 @@
+/* http_server.c */
+typedef int vmnode_io_http_server;

@@ -1,0 +1,2 @@
+/* inotify.c */
+typedef int vmnode_io_inotify;

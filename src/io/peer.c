@@ -1,0 +1,2 @@
+/* peer.c */
+typedef int vmnode_io_peer;

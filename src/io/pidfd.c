@@ -1,0 +1,2 @@
+/* pidfd.c */
+typedef int vmnode_io_pidfd;

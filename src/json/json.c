@@ -1,0 +1,2 @@
+/* json.c */
+typedef int vmnode_json_json;

@@ -1,0 +1,2 @@
+/* slices.c */
+typedef int vmnode_json_slices;

@@ -1,0 +1,2 @@
+/* write.c */
+typedef int vmnode_json_write;

@@ -1,0 +1,2 @@
+/* load.c */
+typedef int vmnode_load_load;

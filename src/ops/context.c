@@ -1,0 +1,2 @@
+/* context.c */
+typedef int vmnode_ops_context;

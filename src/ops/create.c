@@ -1,0 +1,2 @@
+/* create.c */
+typedef int vmnode_ops_create;

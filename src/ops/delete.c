@@ -1,0 +1,2 @@
+/* delete.c */
+typedef int vmnode_ops_delete;

@@ -1,0 +1,2 @@
+/* journal.c */
+typedef int vmnode_ops_journal;

@@ -1,0 +1,2 @@
+/* start.c */
+typedef int vmnode_ops_start;

@@ -1,0 +1,2 @@
+/* stop.c */
+typedef int vmnode_ops_stop;

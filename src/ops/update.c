@@ -1,0 +1,2 @@
+/* update.c */
+typedef int vmnode_ops_update;

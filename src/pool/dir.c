@@ -1,0 +1,2 @@
+/* dir.c */
+typedef int vmnode_pool_dir;

@@ -1,0 +1,2 @@
+/* pool.c */
+typedef int vmnode_pool_pool;

@@ -1,0 +1,2 @@
+/* brand.c */
+typedef int vmnode_vm_brand;

@@ -1,0 +1,2 @@
+/* compose.c */
+typedef int vmnode_vm_compose;

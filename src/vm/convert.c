@@ -1,0 +1,2 @@
+/* convert.c */
+typedef int vmnode_vm_convert;

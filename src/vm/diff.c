@@ -1,0 +1,2 @@
+/* diff.c */
+typedef int vmnode_vm_diff;

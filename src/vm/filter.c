@@ -1,0 +1,2 @@
+/* filter.c */
+typedef int vmnode_vm_filter;

@@ -1,0 +1,2 @@
+/* properties.c */
+typedef int vmnode_vm_properties;

@@ -1,0 +1,2 @@
+/* validate.c */
+typedef int vmnode_vm_validate;

@@ -1,0 +1,1 @@
+typedef int v_load_queue;

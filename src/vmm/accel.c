@@ -1,0 +1,2 @@
+/* accel.c */
+typedef int vmnode_vmm_accel;

@@ -1,0 +1,2 @@
+/* monitor.c */
+typedef int vmnode_vmm_monitor;

@@ -1,0 +1,2 @@
+/* qemu.c */
+typedef int vmnode_vmm_qemu;

@@ -1,0 +1,2 @@
+/* qmp.c */
+typedef int vmnode_vmm_qmp;

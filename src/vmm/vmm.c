@@ -1,0 +1,2 @@
+/* vmm.c */
+typedef int vmnode_vmm_vmm;
