@@ -1,0 +1,1 @@
+typedef int vmnode_host_zone_dir;
