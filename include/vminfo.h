@@ -42,8 +42,9 @@ int vminfo_vms(struct vminfo *v, const char *fields, char **ret, size_t *ret_len
 int vminfo_vm(struct vminfo *v, const char *uuid, int sync, char **ret, size_t *ret_len);
 
 /*
- * Event stream. vminfo_events() connects and waits for the first line (type "ready"), returned in *ret_ready. vminfo_next() waits for the next
- * line: 1 and the text, 0 after timeout_ms, negative errno: -ECONNRESET when vminfod is gone. vminfo_fd() can be polled.
+ * Event stream. vminfo_events() connects and waits for the first line (type "ready"), returned in *ret_ready (may be NULL). vminfo_next() waits for the next
+ * line: 1 and the text, 0 after timeout_ms (-1: none), negative errno: -ECONNRESET when vminfod is gone. Lines may be buffered, so poll
+ * vminfo_fd() only after vminfo_next() gave 0 for a timeout of 0. The handle must outlive the stream.
  */
 struct vminfo_events;
 int vminfo_events(struct vminfo *v, struct vminfo_events **ret, char **ret_ready);

@@ -6,6 +6,7 @@
 #define IO_HTTP_CLIENT_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/buf.h"
@@ -25,11 +26,15 @@ int http_client_get(struct http_client *c, const char *path, int64_t timeout_ms,
 
 /* Open a stream: status and header are read, the body is then taken line by line. */
 int http_client_stream(struct http_client *c, const char *path, int64_t timeout_ms, int *ret_status, struct err *err);
-/* 1 and a line without its newline appended to `line`; 0 after timeout_ms; -ECONNRESET when the stream ended. */
+/* 1 and a line without its newline appended to `line`; 0 after timeout_ms; -ECONNRESET when the stream ended. Lines may be buffered: poll
+ * http_client_fd() only after this gave 0 for a timeout of 0. */
 int http_client_line(struct http_client *c, int64_t timeout_ms, struct buf *line, struct err *err);
 int http_client_fd(const struct http_client *c);
 
-/* The answer parser alone, for tests and fuzzing: feed bytes, body bytes are appended. 1: complete, 0: more, negative: bad. */
+/*
+ * The answer parser alone, for tests and fuzzing: feed bytes, body bytes are appended. 1: complete, 0: more, negative: bad. *ret_status is set as
+ * soon as the header is complete. Bytes behind the end of the answer are not looked at.
+ */
 struct http_parser;
 struct http_parser *http_parser_new(void);
 void http_parser_free(struct http_parser *p);
