@@ -25,6 +25,7 @@ struct conf_key {
 	enum conf_type type;
 	const char *def;  /* default as text */
 	int64_t min, max; /* CONF_INT */
+	const char *choices; /* CONF_STRING: "auto|kvm|tcg"; NULL: any text */
 	const char *help;
 };
 extern const struct conf_key conf_keys[];

@@ -7,7 +7,7 @@
 
 struct err {
 	int code;      /* negative errno; 0 while nothing was set */
-	char what[64]; /* API name: the property, file or command the reason is about; may be empty */
+	char what[128]; /* API name: the property, file or command the reason is about; may be empty */
 	char msg[512]; /* one sentence, no newline, longer text is cut */
 };
 

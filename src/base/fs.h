@@ -62,13 +62,19 @@ int fs_sync_dir(const char *path);
  */
 int fs_open_dir_beneath(int dirfd, const char *rel);
 int fs_open_dir(const char *path);
+/* Open the directory `path` is in; *ret_name is its last component, borrowed from `path`. */
+int fs_open_parent(const char *path, const char **ret_name);
 
 /*
  * Connect to, or make, a stream socket in an open directory through /proc/self/fd/N/name, so that the 107 byte limit of socket
- * paths does not apply to long roots. Return the descriptor (CLOEXEC; connect: blocking) or negative errno.
+ * paths does not apply to long roots. Return the descriptor (CLOEXEC; connect: blocking) or negative errno. A name that is a
+ * symlink is refused with -ELOOP, something that is no socket with -ENOTSOCK; connecting takes 5 s at most (-ETIMEDOUT).
  */
 int fs_unix_connect(int dirfd, const char *name);
-/* Removes a stale socket of that name first. Non-blocking, listening. */
+/*
+ * Removes a stale socket of that name first; -EADDRINUSE while somebody listens there or when the name is not a socket.
+ * Non-blocking, listening.
+ */
 int fs_unix_listen(int dirfd, const char *name, int backlog, const struct fs_owner *owner);
 /* The same for a whole path. */
 int fs_unix_connect_path(const char *path);

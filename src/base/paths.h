@@ -32,6 +32,8 @@ bool paths_is_private(void);    /* a root other than "/" */
 
 /* The host path of a logical path. Allocated. */
 char *path_host(const char *logical);
+/* The same below a root of the caller's choice, for clients of several hosts in one process. Allocated. */
+char *path_host_below(const char *other_root, const char *logical);
 /* printf, then path_host. Allocated. */
 char *path_hostf(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /* Strip the root again; the path itself if it is not below the root. Borrowed from the argument. */

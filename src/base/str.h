@@ -39,6 +39,8 @@ auto_strv_(char ***v)
 #define auto_strv __attribute__((cleanup(auto_strv_)))
 
 bool utf8_valid(const char *s, size_t len);
+/* Bytes (1 to 4) of the well-formed sequence `s` begins with; 0 when it begins with none. */
+size_t utf8_sequence(const char *s, size_t len);
 
 /* Standard alphabet with padding (RFC 4648). Allocated, NUL-terminated. */
 char *base64_encode(const void *data, size_t len);
