@@ -1,6 +1,7 @@
 /*
  * /zones/<uuid>/exits.jsonl: one line per exit of the hypervisor, newest last: cause, by whom, when. Bounded: past 1 MiB the older
- * half is dropped. A half-written last line (power loss) is ignored by readers and repaired by the next append.
+ * half is dropped. A half-written last line (power loss) is ignored by readers and repaired by the next append. One writer at a
+ * time: the VM's monitor, or whoever took its place.
  * {"date":"...","cause":"guest_poweroff","status":0,"pid":1,"boot_date":"...","by":{"uid":0,"pid":1,"program":"vmadm"},"reason":"...","detail":"..."}
  */
 #ifndef HOST_EXIT_LEDGER_H
@@ -42,7 +43,7 @@ struct exit_record {
 	const char *detail;     /* last words of the hypervisor; borrowed, may be NULL */
 };
 int exit_ledger_append(const char *zonepath, const struct exit_record *r, struct err *err);
-/* Array of objects, oldest first; empty when there is no file. */
+/* Array of objects, oldest first; empty when there is no file. Lines that are no object are left out. */
 int exit_ledger_load(const char *zonepath, json_t **ret, struct err *err);
 
 #endif

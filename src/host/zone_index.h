@@ -17,9 +17,10 @@ struct zone_row {
 	enum zone_state state; /* configured, incomplete, installed */
 	char *zonepath; /* logical; owned */
 	char *uuid;     /* owned; equals zonename here */
+	unsigned line;  /* in the file, from 1 */
 };
 
-/* The rows of VMs (global left out), sorted by uuid for zone_index_find; `order` is the position in the file. */
+/* The rows of VMs (global left out), sorted by uuid for zone_index_find. */
 struct zone_index {
 	struct zone_row *rows; /* owned */
 	unsigned n;
@@ -28,7 +29,10 @@ struct zone_index {
 void zone_index_free(struct zone_index *ix);
 DEFINE_AUTO(zone_index, struct zone_index *, zone_index_free)
 
-/* Parse text. Every bad line is an error naming its number: a half-understood index must not make VMs disappear. */
+#define ZONE_INDEX_MAX (64u << 20) /* bytes */
+
+/* Parse text. Every bad line is an error naming its number: a half-understood index must not make VMs disappear. Bad are also a second row
+ * of a uuid or zonepath, a last line without its newline, and a text without the `global` row. -EINVAL. */
 int zone_index_parse(const char *text, size_t len, struct zone_index **ret, struct err *err);
 /* Read the file. -ENOENT when it is absent; an empty file, or one without its `global` row, is -EINVAL (never "no VMs"). */
 int zone_index_load(struct zone_index **ret, struct err *err);
@@ -42,6 +46,8 @@ int zone_index_add(const char *uuid, enum zone_state state, const char *zonepath
 int zone_index_set_state(const char *uuid, enum zone_state state, struct err *err);
 int zone_index_remove(const char *uuid, struct err *err);
 
+/* Take index.lock, which also serialises writers of zone files: a descriptor to be closed, or negative errno. */
+int zone_index_lock(struct err *err);
 /* Somebody is writing the index or a zone file right now. */
 bool zone_index_is_locked(void);
 

@@ -1,6 +1,6 @@
 /*
  * /etc/zones/<uuid>.xml: the configuration of a VM. What is stored where comes from the property table (rows with SRC_XML);
- * elements and attributes no row knows are kept as they are. Format: vmobject-load.md 4.
+ * elements and attributes no row knows are kept as they are. Format: vmobject-load.md 4. Array elements are in document order; composition sorts them.
  */
 #ifndef HOST_ZONE_XML_H
 #define HOST_ZONE_XML_H

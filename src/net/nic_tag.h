@@ -15,7 +15,7 @@ struct nic_tag {
 	enum nic_backend backend;
 };
 const struct nic_tag *nic_tag_find(const char *name); /* NULL: unknown */
-/* Every tag of the VM's nics exists; else -EINVAL `Invalid nic tag "<tag>"`, one line per tag joined by newlines. */
+/* Every tag of the VM's nics exists; else -EINVAL `Invalid nic tag "<tag>"`, one after the other with "; " between. */
 int nic_tag_check(const json_t *vm, struct err *err);
 
 #endif
