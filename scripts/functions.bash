@@ -17,9 +17,9 @@ step() {
 	rm -f "$log"
 }
 
-# A line of a step's output that begins with "result: " is shown on the step's own line.
+# Lines of a step's output that begin with "result: " are shown on the step's own line.
 result_of() {
-	sed -n 's/^result: //p' "$1" | tail -n 1
+	sed -n 's/^result: //p' "$1" | paste -sd ' '
 }
 
 say_end() {
@@ -38,12 +38,16 @@ configure() {
 	options="CC=${CC-} $*"
 	[ "$(cat "$dir/.options" 2>/dev/null)" != "$options" ] || return 0
 	rm -rf "$dir"
-	meson setup "$dir" . "$@"
+	mkdir -p "$dir"
+	meson setup "$dir" . "$@" >"$dir/setup.log" 2>&1 || { tail -n 5 "$dir/setup.log"; return 1; }
 	echo "$options" >"$dir/.options"
 }
 
+# build DIR OPTION...: configure and build DIR; DIR/.built tells that it is whole.
 build() {
 	local dir=$1
+	rm -f "$dir/.built"
 	configure "$@"
-	ninja -C "$dir" -j "$jobs"
+	ninja -C "$dir" -j "$jobs" -k 20 --quiet
+	touch "$dir/.built"
 }
