@@ -1,0 +1,13 @@
+/* What the commands that change a VM share: the operation's view of this program. */
+#ifndef VMADM_OPERATION_H
+#define VMADM_OPERATION_H
+
+#include "ops/ops.h"
+#include "vmadm/vmadm.h"
+
+/* For ops/: who asked, other VMs and read-after-write through vminfod. `v` is borrowed as long as the result is used. */
+struct op operation_of(struct vmadm *v);
+/* {"uuid": "..."}; new reference. */
+json_t *operation_result(const char *uuid);
+
+#endif
