@@ -163,6 +163,8 @@ const struct prop properties[] = {
 	{ .name = "cpu_type", .type = PROP_STRING, .brands = KVM, .flags = PROP_LISTABLE | PROP_CREATE, .update = UPDATE_BOOT,
 	  .source = SRC_XML, .xml = XML_ATTR, .key = "cpu-type", .validate = rule_cpu_type, .width = 8,
 	  .help = "CPU model of the guest, with features after commas; unset: the best the accelerator offers." },
+	{ .name = "machine_type", .type = PROP_STRING, .brands = KVM, .source = SRC_XML, .xml = XML_ATTR, .key = "machine-type",
+	  .help = "Versioned machine of the guest, pinned at create so that its hardware does not change." },
 	{ .name = "vnc_port", .type = PROP_INT, .brands = BRANDS_HVM, .flags = PROP_CREATE, .update = UPDATE_LIVE,
 	  .min = -1, .max = 65535, .source = SRC_XML, .xml = XML_ATTR, .key = "vnc-port", .conv = CONV_NUM,
 	  .help = "TCP port of the display; 0 or unset: a random one, -1: none." },
