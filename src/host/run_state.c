@@ -279,8 +279,10 @@ last_zoneid(const char *host, int64_t *ret, struct err *err)
 		return 0;
 	if (r < 0)
 		return r;
-	auto_strv char **words = words_split(str_or_empty(text.data));
-	if (!words || strv_len(words) != 2 || !str_eq(words[0], host_boot_id()))
+	if (text.len > 0 && text.data[text.len - 1] == '\n')
+		text.data[--text.len] = '\0';
+	auto_strv char **words = strv_split(str_or_empty(text.data), ' ');
+	if (strv_len(words) != 2 || !str_eq(words[0], host_boot_id()))
 		return 0;
 	if (str_to_int(words[1], false, 0, INT32_MAX - 1, ret) < 0)
 		return err_set(err, -EINVAL, ZONEID_FILE, "\"%s\" is not a zone id", words[1]);

@@ -310,6 +310,13 @@ sync_array(struct xml_node *root, const struct prop *p, const json_t *want, stru
 
 /* --- Files --- */
 
+/* Without these there is no zone: an object that does not have them says nothing about them. */
+static bool
+is_kept(const struct prop *p)
+{
+	return p->xml == XML_ZONE && (strcmp(p->key, "name") == 0 || strcmp(p->key, "brand") == 0);
+}
+
 static int
 sync_zone(struct xml_node *root, const json_t *obj, struct err *err)
 {
@@ -319,7 +326,7 @@ sync_zone(struct xml_node *root, const json_t *obj, struct err *err)
 	for (unsigned i = 0; i < properties_len; i++) {
 		const struct prop *p = &properties[i];
 		const json_t *want = json_object_get(obj, p->name);
-		if (p->source != SRC_XML)
+		if (p->source != SRC_XML || (!want && is_kept(p)))
 			continue;
 		int r = p->xml == XML_NETWORK || p->xml == XML_DEVICE
 		            ? sync_array(root, p, want, err)

@@ -1,4 +1,5 @@
-/* A private root of its own for each test: cmocka_unit_test_setup_teardown(test, root_setup, root_teardown). */
+/* A private root of its own for each test: cmocka_unit_test_setup_teardown(test, root_setup,
+ * root_teardown). */
 #ifndef TESTS_PRIVATE_ROOT_H
 #define TESTS_PRIVATE_ROOT_H
 

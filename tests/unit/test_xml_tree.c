@@ -27,12 +27,14 @@ what_we_write_is_read_and_written_identically(void **state)
 	static const char *const texts[] = {
 		"<zone/>\n",
 		DECL "<zone/>\n",
-		DECL "<!DOCTYPE zone PUBLIC \"-//Sun Microsystems Inc//DTD Zones//EN\" "
-		     "\"file:///usr/share/lib/xml/dtd/zonecfg.dtd.1\">\n<!-- c -->\n<zone name=\"x\">\n"
-		     "  <attr name=\"a\" type=\"string\" value=\"v\"/>\n</zone>\n",
+		DECL
+		"<!DOCTYPE zone PUBLIC \"-//Sun Microsystems Inc//DTD Zones//EN\" "
+		"\"file:///usr/share/lib/xml/dtd/zonecfg.dtd.1\">\n<!-- c -->\n<zone name=\"x\">\n"
+		"  <attr name=\"a\" type=\"string\" value=\"v\"/>\n</zone>\n",
 		"<!DOCTYPE zone SYSTEM \"x.dtd\">\n<zone/>\n",
 		"<!DOCTYPE zone>\n<zone/>\n",
-		"<!DOCTYPE zone [<!ELEMENT zone EMPTY><!ATTLIST zone a CDATA \"default\"><!-- d -->]>\n<zone/>\n",
+		"<!DOCTYPE zone [<!ELEMENT zone EMPTY><!ATTLIST zone a CDATA \"default\"><!-- d "
+		"-->]>\n<zone/>\n",
 		"<?before x?>\n<a/>\n<?after?>\n<!-- last -->\n",
 		"<a>text &amp; more &lt;b&gt; \"quoted\" &#13;end<b/>tail</a>\n",
 		"<a b=\"&amp;&lt;&gt;&quot;'&#10;&#9;&#13;\"/>\n",
@@ -139,7 +141,8 @@ depth_size_and_number_are_limited(void **state)
 	assert_non_null(strstr(err.msg, "many"));
 
 	while (large.len <= XML_MAX_BYTES)
-		buf_adds(&large, "                                                                ");
+		buf_adds(
+		    &large, "                                                                ");
 	assert_int_equal(xml_parse(large.data, large.len, &doc, NULL, &err), -EFBIG);
 }
 
@@ -159,8 +162,7 @@ new_children_are_indented_like_their_siblings(void **state)
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		AUTO(xml_doc) struct xml_doc *doc = NULL;
 		auto_buf struct buf b = BUF_INIT;
-		assert_int_equal(
-		    xml_parse(rows[i].in, strlen(rows[i].in), &doc, NULL, NULL), 0);
+		assert_int_equal(xml_parse(rows[i].in, strlen(rows[i].in), &doc, NULL, NULL), 0);
 		(void)xml_add_child(xml_add_child(doc->root, "n"), "m");
 		xml_write(doc, &b);
 		assert_string_equal(b.data, rows[i].out);

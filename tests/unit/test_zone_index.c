@@ -19,7 +19,7 @@ rows_are_sorted_and_found(void **state)
 {
 	static const char text[] =
 	    "# comment\n\n" ROW(C) GLOBAL A ":configured:/zones/" A ":" A "\n# more: than : it\n" B
-					    ":incomplete:/zones/" B ":" B "\n";
+	                                    ":incomplete:/zones/" B ":" B "\n";
 	AUTO(zone_index) struct zone_index *ix = NULL;
 
 	(void)state;
@@ -106,7 +106,7 @@ writers_keep_comments_and_order(void **state)
 	assert_int_equal(zone_index_set_state(B, ZONE_INCOMPLETE, NULL), 0);
 	auto_free char *after = root_gets(PATH_ZONE_INDEX);
 	assert_string_equal(after, "# first\n" GLOBAL B ":incomplete:/zones/" B ":" B
-				   "\n\n# between\n" ROW(A) C ":configured:/zones/" C ":" C "\n");
+	                           "\n\n# between\n" ROW(A) C ":configured:/zones/" C ":" C "\n");
 	assert_int_equal(zone_index_set_state(B, ZONE_INSTALLED, NULL), 0);
 	assert_int_equal(zone_index_remove(C, NULL), 0);
 	assert_int_equal(zone_index_remove(C, NULL), 0);
@@ -174,7 +174,8 @@ the_lock_is_seen_by_others(void **state)
 
 #define WRITERS 50
 
-/* Each adds its row, then every second one removes it again; half of the rows must be there in the end. */
+/* Each adds its row, then every second one removes it again; half of the rows must be there in the
+ * end. */
 static void
 fifty_writers_at_once_lose_nothing(void **state)
 {
@@ -194,7 +195,7 @@ fifty_writers_at_once_lose_nothing(void **state)
 		int r = zone_index_add(uuid, ZONE_CONFIGURED, path, NULL);
 		if (r == 0)
 			r = i % 2 ? zone_index_set_state(uuid, ZONE_INSTALLED, NULL)
-				  : zone_index_remove(uuid, NULL);
+			          : zone_index_remove(uuid, NULL);
 		_exit(r == 0 ? 0 : 1);
 	}
 	for (unsigned i = 0; i < WRITERS; i++) {
