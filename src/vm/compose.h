@@ -43,7 +43,7 @@ struct load_error {
 	bool set;
 	char file[256];  /* logical path */
 	int line;        /* 0: not known */
-	char reason[256];
+	char reason[512];
 };
 
 struct vm_sources {

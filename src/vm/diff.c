@@ -287,13 +287,14 @@ static void
 diff_pairs(struct diff *d, const struct pair *pairs, size_t n, const char *member)
 {
 	const struct diff_identity *identity = d->identity;
+	json_t *ident = d->ident; /* arrays inside an element come here too, without pairs */
 
 	d->identity = NULL;
 	for (size_t i = 0; i < n; i++) {
 		d->ident = json_object_get(pairs[i].old_element, member);
 		diff_objects(d, pairs[i].old_element, pairs[i].new_element);
 	}
-	d->ident = NULL;
+	d->ident = ident;
 	d->identity = identity;
 }
 
@@ -348,12 +349,15 @@ json_diff(const json_t *a, const json_t *b, const struct diff_identity *identity
 json_t *
 vm_diff(const json_t *old_obj, const json_t *new_obj)
 {
-	static struct diff_identity identity[16]; /* from the table, made once */
+	static struct diff_identity
+	    identity[16]; /* from the table, made once; ends with a NULL key */
+	static bool is_made;
 	unsigned n = 0;
 
-	for (const struct prop *p = properties; !identity[0].key && p->name; p++) {
+	for (const struct prop *p = properties; !is_made && p->name; p++) {
 		if (p->identity && n < ARRAY_LEN(identity) - 1)
 			identity[n++] = (struct diff_identity){ p->name, p->identity };
 	}
+	is_made = true;
 	return json_diff(old_obj, new_obj, identity);
 }

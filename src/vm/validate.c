@@ -2,86 +2,13 @@
 #include "vm/validate.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include "base/buf.h"
 #include "base/cleanup.h"
-#include "base/clock.h"
 #include "base/str.h"
 #include "base/xmalloc.h"
-#include "vm/inet.h"
 #include "vm/payload.h"
 #include "json/json.h"
-
-/* --- Problems --- */
-
-void
-vm_problems_done(struct vm_problems *p)
-{
-	json_decref(p->bad_values);
-	json_decref(p->bad_properties);
-	json_decref(p->missing_properties);
-	free(p->bad_brand);
-	*p = (struct vm_problems){ 0 };
-}
-
-bool
-vm_problems_fatal(const struct vm_problems *p)
-{
-	return p->bad_brand || json_array_size(p->bad_values) > 0 ||
-	       json_array_size(p->missing_properties) > 0;
-}
-
-static char *
-names_joined(const json_t *names)
-{
-	auto_buf struct buf b = BUF_INIT;
-	const json_t *name;
-	size_t i;
-
-	json_array_foreach (names, i, name) {
-		if (i > 0)
-			buf_addc(&b, ',');
-		buf_adds(&b, json_string_value(name));
-	}
-	return buf_take(&b);
-}
-
-int
-vm_problems_err(const struct vm_problems *p, struct err *err)
-{
-	bool is_bad = json_array_size(p->bad_values) > 0;
-	auto_free char *names = names_joined(is_bad ? p->bad_values : p->missing_properties);
-	const char *first = is_bad ? json_string_value(json_array_get(p->bad_values, 0)) : NULL;
-
-	if (p->bad_brand)
-		return err_set(err, -EINVAL, "brand", "Invalid brand while validating payload: %s",
-		    p->bad_brand);
-	if (is_bad && p->first_alone)
-		return err_set(err, -EINVAL, first, "%s", p->first.msg);
-	if (json_array_size(p->bad_values) == 1)
-		return err_set(
-		    err, -EINVAL, first, "Invalid value(s) for: %s (%s)", names, p->first.msg);
-	if (is_bad)
-		return err_set(err, -EINVAL, first, "Invalid value(s) for: %s", names);
-	return err_set(err, -EINVAL, NULL, "Missing required properties: %s", names);
-}
-
-json_t *
-vm_problems_json(const struct vm_problems *p)
-{
-	json_t *out = json_object();
-
-	if (p->bad_brand) {
-		json_put_str(out, "bad_brand", p->bad_brand);
-		return out;
-	}
-	json_object_set(out, "bad_values", p->bad_values);
-	json_object_set(out, "bad_properties", p->bad_properties);
-	json_object_set(out, "missing_properties", p->missing_properties);
-	return out;
-}
 
 /* --- One check --- */
 
@@ -464,48 +391,4 @@ vm_payload_check(enum vm_action action, enum brand brand, const json_t *payload,
 		check_member(&c, key, value);
 	if (action == VM_ACTION_CREATE)
 		check_required(&c);
-}
-
-/* --- Defaults --- */
-
-static json_t *
-default_value(const struct prop *p)
-{
-	char now[ISO8601_SIZE];
-
-	if (p->type == PROP_TIME)
-		return json_string(iso8601_format(clock_wall_ms(), now));
-	return json_parse(p->def, strlen(p->def), p->name, NULL);
-}
-
-static void
-fill_default(const struct prop *p, enum brand brand, json_t *obj)
-{
-	if (p->def && (p->brands & BRAND_BIT(brand)) && !json_object_get(obj, p->name))
-		json_put(obj, p->name, default_value(p));
-}
-
-void
-payload_element_defaults(const struct prop *p, enum brand brand, json_t *element)
-{
-	/* An optical disc is an image as it is. */
-	if (str_eq(json_member_str(element, "media"), "cdrom") &&
-	    !json_object_get(element, "format") && prop_member(p, "format"))
-		json_put_str(element, "format", "raw");
-	for (const struct prop *m = p->members; m->name; m++)
-		fill_default(m, brand, element);
-}
-
-void
-vm_payload_defaults(enum brand brand, json_t *payload)
-{
-	for (const struct prop *p = properties; p->name; p++) {
-		const json_t *list = p->members ? json_object_get(payload, p->name) : NULL;
-		json_t *element;
-		size_t i;
-
-		fill_default(p, brand, payload);
-		json_array_foreach (list, i, element)
-			payload_element_defaults(p, brand, element);
-	}
 }
