@@ -8,6 +8,9 @@
 
 #include "base/str.h"
 
+/* Room to format in. The surplus keeps a character that snprintf cuts out of what is copied. */
+#define ROOM (sizeof(((struct err *)NULL)->msg) + 4)
+
 /* Copy as one line; a text that does not fit is cut between characters. */
 static void
 copy_line(char *to, size_t size, const char *from)
@@ -33,7 +36,7 @@ int
 err_set(struct err *err, int code, const char *what, const char *fmt, ...)
 {
 	/* The arguments may point into *err: it is written last. */
-	char what_text[sizeof(err->what)], msg[sizeof(err->msg)];
+	char what_text[sizeof(err->what)], msg[ROOM];
 	va_list ap;
 
 	assert(code < 0);
@@ -52,7 +55,7 @@ err_set(struct err *err, int code, const char *what, const char *fmt, ...)
 int
 err_errno(struct err *err, int code, const char *what, const char *fmt, ...)
 {
-	char msg[sizeof(err->msg)];
+	char msg[ROOM];
 	const char *reason = strerrordesc_np(-code);
 	va_list ap;
 
@@ -68,7 +71,7 @@ err_errno(struct err *err, int code, const char *what, const char *fmt, ...)
 int
 err_prefix(struct err *err, const char *fmt, ...)
 {
-	char prefix[sizeof(err->msg)], msg[2 * sizeof(err->msg) + 2];
+	char prefix[ROOM], msg[2 * ROOM];
 	va_list ap;
 
 	if (!err)
