@@ -220,7 +220,10 @@ save_file(int dir, const char *zonepath, const char *name, const json_t *obj, st
 		return 0;
 	/* A file that cannot be read is not overwritten: it may hold what somebody wants to rescue.
 	 */
+	json_auto_t *understood = json_object();
 	int r = read_file(dir, path, name, &old, &stamp, &line, err);
+	if (r == 0)
+		r = take_members(&rows, path, old, understood, err);
 	if (r < 0)
 		return r;
 	json_auto_t *value = wanted_value(&rows, old, obj);
