@@ -39,18 +39,12 @@ table_done(struct table *t)
 	free(t->columns);
 }
 
-/* A member of an array needs its index; a key of a map must not look like a deeper path. */
 static int
 check_column(const char *name, const struct prop_path *path, struct err *err)
 {
-	const struct prop *p = path->prop;
-	bool plain = !path->key && path->index == -2;
-
 	if (path->index == -1)
 		return err_set(err, -EINVAL, "order", "Invalid order key: \"%s\"", name);
-	if (plain ? !(p->flags & PROP_LISTABLE)
-	          : (p->type == PROP_MAP && strchr(path->key, '.')) ||
-	                (p->type != PROP_MAP && p->type != PROP_OBJECTS))
+	if (!prop_path_is_column(path))
 		return err_set(err, -EINVAL, "order", "invalid order field: %s", name);
 	return 0;
 }

@@ -149,34 +149,6 @@ start_log(enum log_level level)
 	}
 }
 
-/*
- * The rows of the command, then the global ones; of these a letter or a name that the command uses
- * itself is left out. Room for all.
- */
-static struct option_row *
-merge_rows(const struct option_row *own, unsigned *ret_own)
-{
-	unsigned n = 0;
-	struct option_row *rows;
-
-	while (own[n].letter || own[n].name)
-		n++;
-	rows = xcalloc(n + N_GLOBAL + 1, sizeof(*rows));
-	memcpy(rows, own, n * sizeof(*rows));
-	for (unsigned i = 0; i < N_GLOBAL; i++) {
-		struct option_row *row = &rows[n + i];
-
-		*row = global_options[i];
-		for (unsigned k = 0; k < n; k++) {
-			if (own[k].letter == row->letter)
-				row->letter = 0;
-			assert(!str_eq(own[k].name, row->name));
-		}
-	}
-	*ret_own = n;
-	return rows;
-}
-
 /* Global options out of the found ones, from row `first` on; the others move together. */
 static int
 take_globals(
@@ -268,7 +240,7 @@ parse_command(struct settings *s, int argc, char *const *argv)
 	struct err err = { 0 };
 	unsigned n, n_own;
 
-	rows = merge_rows(v->command->options, &n_own);
+	rows = usage_rows(v->command, &n_own);
 	if (options_parse(argc, argv, rows, false, &opt, &n, &err) < 0 ||
 	    take_globals(s, n_own, opt, &n, &err) < 0)
 		return bad_usage(err.msg);

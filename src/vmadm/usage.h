@@ -11,6 +11,11 @@ extern const struct command *const commands[]; /* ended by NULL; in the order of
 extern const struct option_row global_options[];
 const struct command *command_find(const char *name); /* name or alias; NULL: unknown */
 
+/*
+ * The rows of the command, *ret_own of them, then all global ones; a letter that the command uses
+ * itself is taken from these. Allocated.
+ */
+struct option_row *usage_rows(const struct command *c, unsigned *ret_own);
 /* All commands. */
 void usage_all(FILE *f);
 /* "Usage: vmadm stop <uuid> [-F]" of one command. */

@@ -29,7 +29,7 @@ struct vmadm {
 struct command {
 	const char *name;
 	const char *alias;  /* NULL: none */
-	const char *usage;  /* arguments: "<uuid> [-F] [-t SECONDS]" */
+	const char *usage;  /* arguments: "<uuid> [-F] [-t SECONDS]"; several forms: one a line */
 	const char *help;   /* one sentence */
 	const struct option_row *options; /* ended by a zero row */
 	bool writes;        /* must be able to write the root */
