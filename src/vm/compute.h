@@ -1,4 +1,5 @@
-/* Members of VM objects that are not a plain copy from their source (vmobject-load.md 12-15). Named by rows of the property table. */
+/* Members of VM objects that are not a plain copy from their source (vmobject-load.md 12-15). Named
+ * by rows of the property table. */
 #ifndef VM_COMPUTE_H
 #define VM_COMPUTE_H
 
@@ -13,7 +14,8 @@ json_t *compute_zonepath(const struct prop *p, const struct vm_sources *s, const
 json_t *compute_hvm(const struct prop *p, const struct vm_sources *s, const json_t *obj);
 json_t *compute_transition(const struct prop *p, const struct vm_sources *s, const json_t *obj);
 json_t *compute_transition_to(const struct prop *p, const struct vm_sources *s, const json_t *obj);
-json_t *compute_transition_expire(const struct prop *p, const struct vm_sources *s, const json_t *obj);
+json_t *
+compute_transition_expire(const struct prop *p, const struct vm_sources *s, const json_t *obj);
 json_t *compute_state(const struct prop *p, const struct vm_sources *s, const json_t *obj);
 json_t *compute_exit(const struct prop *p, const struct vm_sources *s, const json_t *obj);
 json_t *compute_array(const struct prop *p, const struct vm_sources *s, const json_t *obj);

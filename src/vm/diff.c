@@ -169,6 +169,12 @@ struct candidates {
 	size_t n;
 };
 
+static void
+candidates_done(struct candidates *c)
+{
+	free(c->elements);
+}
+
 static json_t *
 text_set(json_t *array)
 {
@@ -302,8 +308,10 @@ static void
 diff_arrays(struct diff *d, json_t *a, json_t *b)
 {
 	json_auto_t *a_set = text_set(a), *b_set = text_set(b);
-	struct candidates removed = elements_not_in(a, b_set), added = elements_not_in(b, a_set);
-	auto_free json_t **removed_owner = removed.elements, **added_owner = added.elements;
+	__attribute__((cleanup(candidates_done))) struct candidates removed =
+	    elements_not_in(a, b_set);
+	__attribute__((cleanup(candidates_done))) struct candidates added =
+	    elements_not_in(b, a_set);
 	auto_free struct pair *pairs = xcalloc(removed.n + 1, sizeof(*pairs));
 	const char *member = identity_here(d);
 	size_t n = member ? pair_up(&removed, &added, member, pairs) : 0;
