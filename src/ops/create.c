@@ -255,9 +255,8 @@ pin_machine(json_t *vm, const struct vmm_driver *driver, struct err *err)
 	auto_free char *machine = NULL;
 	int r = driver->program(&program, err);
 
-	if (r < 0 || json_member_str(vm, "machine_type"))
-		return r;
-	r = driver->machine(program, &machine, err);
+	if (r == 0)
+		r = driver->machine(program, &machine, err);
 	json_put_str(vm, "machine_type", machine);
 	return r;
 }

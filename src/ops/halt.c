@@ -13,8 +13,9 @@
 
 #define ANSWER_MS 10000 /* a healthy monitor answers at once */
 #define SLICE_MS  250   /* between two looks at signals and processes */
-#define GRACE_MS  30000 /* for a forced end and its record, after the deadline of a graceful stop  \
-	                 */
+#define GRACE_MS                                                                                   \
+	30000 /* for a forced end and its record, after the deadline of a graceful stop            \
+	       */
 #define KILL_MS        10000 /* for the kernel to end a killed process */
 #define VERDICT_MS     1000
 #define ADOPT_MS       20000

@@ -158,22 +158,19 @@ op_start(struct op *op, const char *uuid, const char *order, struct err *err)
 	AUTO_JOB struct job j = JOB_INIT;
 	struct err settle_err = { 0 };
 	int settled, r = job_begin(&j, op, "start", uuid, err);
-	bool exists = false;
 
+	if (r == 0)
+		r = require_vm(uuid, err);
 	if (r == 0)
 		r = job_lock(&j, LOCK_WAIT_OTHER, err);
 	if (r == 0)
 		r = op_recover(&j, err);
-	if (r == 0)
-		r = vm_exists(uuid, &exists, err);
 	if (r < 0)
 		return r;
-	if (!exists) {
-		job_unlock_gone(&j);
-		return err_set(err, -ENOENT, "uuid", "VM %s not found", uuid);
-	}
 	r = start_locked(&j, order, err);
 	settled = job_settle(&j, &settle_err);
+	if (settled == -ENOENT) /* recovery finished a killed delete or undid a killed create */
+		job_unlock_gone(&j);
 	if (r == 0 && settled < 0 && err)
 		*err = settle_err;
 	return r < 0 ? r : settled;

@@ -95,6 +95,8 @@ begin_graceful(struct job *j, int64_t timeout_ms, struct journal **ret, struct e
 	int r = op_recover(j, err);
 
 	if (r == 0)
+		r = require_vm(j->uuid, err);
+	if (r == 0)
 		r = job_set_autoboot(j, false, err);
 	if (r == 0)
 		r = check_running(j, false, err);
@@ -196,14 +198,11 @@ op_stop(struct op *op, const char *uuid, bool force, int64_t timeout_s, struct e
 	AUTO_JOB struct job j = JOB_INIT;
 	struct err settle_err = { 0 };
 	int settled, r = job_begin(&j, op, "stop", uuid, err);
-	bool exists = false;
 
 	if (r == 0)
-		r = vm_exists(uuid, &exists, err);
+		r = require_vm(uuid, err);
 	if (r < 0)
 		return r;
-	if (!exists)
-		return err_set(err, -ENOENT, "uuid", "VM %s not found", uuid);
 	if (timeout_s <= 0)
 		timeout_s = DEFAULT_TIMEOUT_S;
 	r = force ? stop_forced(&j, err) : stop_graceful(&j, timeout_s * 1000, err);

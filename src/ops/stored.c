@@ -54,6 +54,17 @@ vm_exists(const char *uuid, bool *ret, struct err *err)
 	return 0;
 }
 
+int
+require_vm(const char *uuid, struct err *err)
+{
+	bool exists = false;
+	int r = vm_exists(uuid, &exists, err);
+
+	if (r == 0 && !exists)
+		r = err_set(err, -ENOENT, "uuid", "VM %s not found", uuid);
+	return r;
+}
+
 /* --- files that the hypervisor opens --- */
 
 /* As the VM's process will: its uid and gid, no other groups. In a child, because uids cannot be

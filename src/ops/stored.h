@@ -17,6 +17,8 @@ int job_set_autoboot(struct job *j, bool value, struct err *err);
 
 /* Is there a row or an XML file? An index that cannot be read is an error. */
 int vm_exists(const char *uuid, bool *ret, struct err *err);
+/* 0, or -ENOENT `VM <uuid> not found`. */
+int require_vm(const char *uuid, struct err *err);
 
 /* Files named by PROP_PATH properties are regular and can be read by the VM's process. Only the properties in `only` (object; NULL: all). */
 int vm_check_paths(const json_t *vm, uid_t vm_uid, const json_t *only, struct err *err);

@@ -474,15 +474,12 @@ op_update(
 	__attribute__((cleanup(update_done))) struct update u = { .uid = (uid_t)-1 };
 	AUTO_JOB struct job j = JOB_INIT;
 	int r = job_begin(&j, op, "update", uuid, err);
-	bool exists = false;
 
 	u.j = &j;
 	if (r == 0)
-		r = vm_exists(uuid, &exists, err);
+		r = require_vm(uuid, err);
 	if (r < 0)
 		return r;
-	if (!exists)
-		return err_set(err, -ENOENT, "uuid", "VM %s not found", uuid);
 	r = job_lock(&j, LOCK_WAIT_UPDATE, err);
 	return r < 0 ? r : update_locked(&u, payload, ret_boot, err);
 }
