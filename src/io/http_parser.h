@@ -1,5 +1,6 @@
 /*
- * The answer parser of io/http_client.h as the client itself uses it: one parser per connection, reset before each request.
+ * The answer parser of io/http_client.h as the client itself uses it: one parser per connection,
+ * reset before each request.
  */
 #ifndef IO_HTTP_PARSER_H
 #define IO_HTTP_PARSER_H
@@ -13,7 +14,8 @@
 #define HTTP_HEAD_MAX (64u << 10) /* status line, header and trailer together */
 
 void http_parser_reset(struct http_parser *p);
-/* The peer closed the connection: 1 when the answer ends with it and is complete, else -ECONNRESET. */
+/* The peer closed the connection: 1 when the answer ends with it and is complete, else -ECONNRESET.
+ */
 int http_parser_eof(struct http_parser *p, struct err *err);
 /* Bytes of the last feed that lie behind the end of the answer. */
 size_t http_parser_rest(const struct http_parser *p);
