@@ -22,11 +22,13 @@ enum brand {
 
 struct brand_info {
 	const char *name;
-	const char *type;       /* virtual property `type`: KVM, BHYV, LX, OS ... (vmadm.md 2.3) */
-	const char *driver;     /* hypervisor driver in vmm/ ("qemu"); NULL: this host cannot run the brand */
+	const char *type; /* virtual property `type`: KVM, BHYV, LX, OS ... (vmadm.md 2.3) */
+	const char
+	    *driver; /* hypervisor driver in vmm/ ("qemu"); NULL: this host cannot run the brand */
 	const char *use_instead; /* named by the refusal of create; NULL when it can be created */
 	bool hvm;
-	const char *const *disk_models; /* legal values of disks.*.model, NULL-terminated; NULL: the brand has no disks */
+	const char *const *disk_models; /* legal values of disks.*.model, NULL-terminated; NULL: the
+	                                   brand has no disks */
 };
 
 extern const struct brand_info brands[BRAND_COUNT];

@@ -39,7 +39,8 @@ random_mac(char mac[MAC_TEXT_SIZE])
 	auto_free char *text = NULL;
 
 	uuid_random(uuid);
-	text = xasprintf("02:%.2s:%.2s:%.2s:%.2s:%.2s", uuid, uuid + 2, uuid + 4, uuid + 6, uuid + 9);
+	text =
+	    xasprintf("02:%.2s:%.2s:%.2s:%.2s:%.2s", uuid, uuid + 2, uuid + 4, uuid + 6, uuid + 9);
 	(void)mac_canon(text, mac);
 }
 

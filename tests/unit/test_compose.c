@@ -83,7 +83,7 @@ every_source_has_its_part(void **state)
 	obj = vm_compose(&s, NULL);
 	assert_json("object", obj,
 	    "{'zonename':'" ID "','brand':'kvm','ram':256,'resolvers':[],'firewall_enabled':false,'"
-	                       "disks':[],'nics':[],"
+	    "disks':[],'nics':[],"
 	    "'uuid':'" ID
 	    "','zone_state':'running','zonepath':'/zones/x','hvm':true,'zoneid':3,'zonedid':7,"
 	    "'last_modified':'t','server_uuid':'s','state':'running','boot_timestamp':'t','init_"

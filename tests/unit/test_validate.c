@@ -214,7 +214,7 @@ nics_are_completed_and_made_consistent(void **state)
 		{ "{'brand':'kvm','nics':[{" NIC1
 		  ",'ip':'10.0.0.5','netmask':'255.255.255.0','gateway':'10.0.0.1'}]}",
 		    "[{" NIC1 ",'ip':'10.0.0.5','netmask':'255.255.255.0','ips':['10.0.0.5/"
-		              "24'],'gateway':'10.0.0.1',"
+		    "24'],'gateway':'10.0.0.1',"
 		    "'gateways':['10.0.0.1'],'primary':true}]",
 		    NULL },
 		{ "{'brand':'kvm','nics':[{" NIC1
@@ -328,13 +328,13 @@ updates_change_what_they_name(void **state)
 		    "['192.168.0.1/24']}]}",
 		    "nics",
 		    "[{" NIC2 "," IP2 ",'primary':true},{'mac':'02:00:00:00:00:03','nic_tag':'a','"
-		                      "ips':['192.168.0.1/24'],"
+		    "ips':['192.168.0.1/24'],"
 		    "'ip':'192.168.0.1','netmask':'255.255.255.0','interface':'net0','model':'"
 		    "virtio'}]" },
 		{ "ip alone keeps the mask",
 		    "{'update_nics':[{'mac':'02:00:00:00:00:01','ip':'10.0.0.9'}]}", "nics",
 		    "[{" NIC1 ",'ips':['10.0.0.9/"
-		              "24'],'ip':'10.0.0.9','netmask':'255.255.255.0','primary':true},"
+		    "24'],'ip':'10.0.0.9','netmask':'255.255.255.0','primary':true},"
 		    "{" NIC2 "," IP2 "}]" },
 		{ "mask alone keeps the ip",
 		    "{'update_nics':[{'mac':'02:00:00:00:00:01','netmask':'255.0.0.0'}]}", "nics",
