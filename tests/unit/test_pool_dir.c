@@ -141,6 +141,7 @@ numbers_of_removed_volumes_are_used_again(void **state)
 	auto_free char *second = make_volume(VOLUME_RAW, GIB);
 
 	(void)state;
+	assert_true(exists(second));
 	assert_int_equal(pool->remove_volume("zones", A, first, NULL), 0);
 	assert_int_equal(pool->remove_volume("zones", A, first, NULL), 0);
 	assert_false(exists(first));
@@ -251,6 +252,7 @@ removing_everything_leaves_nothing(void **state)
 	assert_int_equal(pool->create_filesystem("zones", A, 0, NULL), 0);
 	auto_free char *one = make_volume(VOLUME_QCOW2, GIB);
 	auto_free char *two = make_volume(VOLUME_RAW, GIB);
+	assert_true(exists(one) && exists(two));
 	root_puts("/zones/." A "-disk1.raw.new", "of a killed creation");
 	root_puts("/zones/" A "/root/file", "x");
 	assert_int_equal(
@@ -266,6 +268,7 @@ a_broken_property_file_does_not_keep_volumes(void **state)
 	auto_free char *one = make_volume(VOLUME_RAW, GIB);
 
 	(void)state;
+	assert_true(exists(one));
 	root_puts("/zones/." A "-disk7.qcow2.new", "of a killed creation");
 	root_puts(PROPS, "{\"volu");
 	assert_int_equal(pool->remove_all("zones", A, NULL), 0);
