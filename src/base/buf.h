@@ -1,6 +1,7 @@
 /*
- * A growing byte buffer. `data` is always NUL-terminated behind `len` once anything was appended, so it can be used as text;
- * an empty buffer has data NULL or "". The buffer owns its memory; buf_take() gives it away.
+ * A growing byte buffer. `data` is always NUL-terminated behind `len` once anything was appended,
+ * so it can be used as text; an empty buffer has data NULL or "". The buffer owns its memory;
+ * buf_take() gives it away.
  */
 #ifndef BASE_BUF_H
 #define BASE_BUF_H
@@ -28,7 +29,8 @@ void buf_vaddf(struct buf *b, const char *fmt, va_list ap) __attribute__((format
 void buf_drop(struct buf *b, size_t n); /* removes the first n bytes */
 /* The text, never NULL; the caller frees it. The buffer is empty afterwards. */
 char *buf_take(struct buf *b);
-/* One read(2) of at most `max` bytes appended. Returns bytes read, 0 at end of file, negative errno. */
+/* One read(2) of at most `max` bytes appended. Returns bytes read, 0 at end of file, negative
+ * errno. */
 ssize_t buf_read(struct buf *b, int fd, size_t max);
 /* Append `s` as a JSON string with quotes; invalid UTF-8 becomes U+FFFD. */
 void buf_add_json_string(struct buf *b, const char *s, size_t len);

@@ -1,6 +1,7 @@
 /*
- * Ownership of locals: the cleanup attribute releases at the end of the scope, TAKE() moves out of it. A type becomes usable
- * with AUTO() when its header says DEFINE_AUTO(zone, struct zone *, zone_free) beside its free function.
+ * Ownership of locals: the cleanup attribute releases at the end of the scope, TAKE() moves out of
+ * it. A type becomes usable with AUTO() when its header says DEFINE_AUTO(zone, struct zone *,
+ * zone_free) beside its free function.
  */
 #ifndef BASE_CLEANUP_H
 #define BASE_CLEANUP_H
@@ -11,7 +12,8 @@
 #include <unistd.h>
 
 #define DEFINE_AUTO(name, type, fn)                                                                \
-	static inline void auto_##name##_(type *p)                                                 \
+	static inline void auto_##name##_(                                                         \
+	    type *p) /* NOLINT(bugprone-macro-parentheses): a type */                              \
 	{                                                                                          \
 		if (*p)                                                                            \
 			fn(*p);                                                                    \

@@ -152,7 +152,7 @@ relative(int64_t ns, const char **unit)
 		int64_t sec;
 		const char *unit;
 	} long_units[] = { { 86400, "d" }, { 3600, "h" }, { 60, "m" } };
-	int64_t sec = ns / NS_PER_S;
+	int64_t sec = ns / NS_PER_S, whole_ms = ns / NS_PER_MS;
 
 	for (unsigned i = 0; i < sizeof(long_units) / sizeof(long_units[0]); i++) {
 		*unit = long_units[i].unit;
@@ -161,7 +161,7 @@ relative(int64_t ns, const char **unit)
 	}
 	*unit = "s";
 	if (sec > 0)
-		return (double)sec + (double)(ns % NS_PER_S / NS_PER_MS) / 1000.0;
+		return (double)whole_ms / 1000.0;
 	*unit = "ms";
 	if (ns >= NS_PER_MS)
 		return (double)ns / 1e6;

@@ -1,4 +1,5 @@
-/* Time. Wall clock values are ms (or us) since the epoch, monotonic ones are ns; the unit is in the name. */
+/* Time. Wall clock values are ms (or us) since the epoch, monotonic ones are ns; the unit is in the
+ * name. */
 #ifndef BASE_CLOCK_H
 #define BASE_CLOCK_H
 

@@ -1,7 +1,8 @@
 /*
- * One JSON object per line, one write(2) per line, on stderr (or VMNODE_LOG_FILE). Fields as bunyan has them: name, hostname,
- * pid, level (10 trace, 20 debug, 30 info, 40 warn, 50 error, 60 fatal), named fields, msg, time, v.
- * `msg` is constant text; values are fields: log_info("vm started", LS("uuid", uuid), LI("pid", pid)). Secrets are never logged.
+ * One JSON object per line, one write(2) per line, on stderr (or VMNODE_LOG_FILE). Fields as bunyan
+ * has them: name, hostname, pid, level (10 trace, 20 debug, 30 info, 40 warn, 50 error, 60 fatal),
+ * named fields, msg, time, v. `msg` is constant text; values are fields: log_info("vm started",
+ * LS("uuid", uuid), LI("pid", pid)). Secrets are never logged.
  */
 #ifndef BASE_LOG_H
 #define BASE_LOG_H
@@ -11,9 +12,22 @@
 
 #include "base/err.h"
 
-enum log_level { LOG_TRACE = 10, LOG_DEBUG = 20, LOG_INFO = 30, LOG_WARN = 40, LOG_ERROR = 50, LOG_FATAL = 60 };
+enum log_level {
+	LOG_TRACE = 10,
+	LOG_DEBUG = 20,
+	LOG_INFO = 30,
+	LOG_WARN = 40,
+	LOG_ERROR = 50,
+	LOG_FATAL = 60
+};
 
-enum log_field_type { LOG_FIELD_STRING, LOG_FIELD_INT, LOG_FIELD_BOOL, LOG_FIELD_JSON, LOG_FIELD_ERR };
+enum log_field_type {
+	LOG_FIELD_STRING,
+	LOG_FIELD_INT,
+	LOG_FIELD_BOOL,
+	LOG_FIELD_JSON,
+	LOG_FIELD_ERR
+};
 
 struct log_field {
 	const char *name;
@@ -30,7 +44,10 @@ struct log_field {
 /* {"message": ..., "code": "ENOENT", "what": ...} */
 #define LE(v) ((struct log_field){ .name = "err", .type = LOG_FIELD_ERR, .err = (v) })
 
-/* `name` is borrowed for ever. Level from VMNODE_LOG_LEVEL (name or number) if set, else `level`. */
+/*
+ * `name` is borrowed for ever. Level from VMNODE_LOG_LEVEL (name or number) if set, else `level`;
+ * lines go to VMNODE_LOG_FILE if set, else to stderr.
+ */
 void log_init(const char *name, enum log_level level);
 bool log_enabled(enum log_level level);
 /* Where lines go; -1 is stderr again. The descriptor is borrowed. */

@@ -1,6 +1,7 @@
 /*
- * Where things are. Objects, journals and logs hold *logical* paths ("/zones/<uuid>"); this module, and nothing else, puts the
- * root prefix before them (design.md section 3). The root is set once at start, from --root or VMNODE_ROOT, default "/".
+ * Where things are. Objects, journals and logs hold *logical* paths ("/zones/<uuid>"); this module,
+ * and nothing else, puts the root prefix before them (design.md section 3). The root is set once at
+ * start, from --root or VMNODE_ROOT, default "/".
  */
 #ifndef BASE_PATHS_H
 #define BASE_PATHS_H
@@ -22,17 +23,18 @@
 #define PATH_POOL_ROOT  "/zones"              /* pool "zones" of driver dir */
 
 /*
- * Set the root. NULL: VMNODE_ROOT or "/". A relative path is made absolute; a trailing slash is dropped. Creates nothing.
- * 0, or -ENOTDIR / -ENOENT when an explicit root is not a directory.
+ * Set the root. NULL: VMNODE_ROOT or "/". A relative path is made absolute; a trailing slash is
+ * dropped. Creates nothing. 0, or -ENOTDIR / -ENOENT when an explicit root is not a directory.
  */
 struct err;
 int paths_init(const char *root, struct err *err);
-const char *paths_root(void);   /* "" for "/", else the prefix without trailing slash */
-bool paths_is_private(void);    /* a root other than "/" */
+const char *paths_root(void); /* "" for "/", else the prefix without trailing slash */
+bool paths_is_private(void);  /* a root other than "/" */
 
 /* The host path of a logical path. Allocated. */
 char *path_host(const char *logical);
-/* The same below a root of the caller's choice, for clients of several hosts in one process. Allocated. */
+/* The same below a root of the caller's choice, for clients of several hosts in one process.
+ * Allocated. */
 char *path_host_below(const char *other_root, const char *logical);
 /* printf, then path_host. Allocated. */
 char *path_hostf(const char *fmt, ...) __attribute__((format(printf, 1, 2)));

@@ -15,14 +15,34 @@
 
 #define STAT_MAX 4096 /* /proc/<pid>/stat is some 350 bytes */
 
+/*
+ * Status (field 3) and start time (field 22) of the line. The name in field 2 may hold anything, so
+ * fields are counted from its last parenthesis.
+ */
+static int
+parse_stat(const char *line, char *ret_status, uint64_t *ret_start)
+{
+	const char *p = strrchr(line, ')');
+	char *end;
+
+	if (!p || p[1] != ' ' || !p[2])
+		return -EINVAL;
+	*ret_status = p[2];
+	for (int field = 2; p && field < 22; field++)
+		p = strchr(p + 1, ' ');
+	if (!p)
+		return -EINVAL;
+	*ret_start = strtoull(p + 1, &end, 10);
+	return end == p + 1 ? -EINVAL : 0;
+}
+
 int
 proc_id_of(pid_t pid, struct proc_id *ret)
 {
 	struct buf text auto_buf = BUF_INIT;
 	int fd auto_close = -1;
-	unsigned long long start;
-	const char *p;
 	char path[48], status;
+	uint64_t start;
 
 	if (pid <= 0)
 		return -ESRCH;
@@ -30,13 +50,7 @@ proc_id_of(pid_t pid, struct proc_id *ret)
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0 || buf_read(&text, fd, STAT_MAX) <= 0)
 		return -ESRCH;
-	/* The name in field 2 may hold anything, so count from its last parenthesis: field 3 is
-	 * next, 22 the start time. */
-	p = strrchr(text.data, ')');
-	if (!p || sscanf(p + 1,
-	              " %c %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s "
-	              "%*s %*s %*s %llu",
-	              &status, &start) != 2)
+	if (parse_stat(text.data, &status, &start) < 0)
 		return -ESRCH;
 	if (status == 'Z' || status == 'X' || status == 'x')
 		return -ESRCH;

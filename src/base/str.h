@@ -1,4 +1,5 @@
-/* Strings: strict conversions and small helpers. Nothing here allocates unless its comment says so. */
+/* Strings: strict conversions and small helpers. Nothing here allocates unless its comment says so.
+ */
 #ifndef BASE_STR_H
 #define BASE_STR_H
 
@@ -20,7 +21,8 @@ bool str_ends(const char *s, const char *suffix);
 /* `s` is one of the NULL-terminated list. */
 bool str_in(const char *s, const char *const *list);
 
-/* Whole string, decimal (or 0x hex when `hex`), within min..max. 0; -EINVAL not a number; -ERANGE outside. */
+/* Whole string, decimal (or 0x hex when `hex`), within min..max. 0; -EINVAL not a number; -ERANGE
+ * outside. */
 int str_to_int(const char *s, bool hex, int64_t min, int64_t max, int64_t *ret);
 
 /* A NULL-terminated vector of owned strings. */
@@ -44,10 +46,12 @@ size_t utf8_sequence(const char *s, size_t len);
 
 /* Standard alphabet with padding (RFC 4648). Allocated, NUL-terminated. */
 char *base64_encode(const void *data, size_t len);
-/* Lenient: ignores characters outside the alphabet, accepts the url-safe ones. Allocated, NUL-terminated; *ret_len may be NULL. */
+/* Lenient: ignores characters outside the alphabet, accepts the url-safe ones. Allocated,
+ * NUL-terminated; *ret_len may be NULL. */
 char *base64_decode(const char *s, size_t *ret_len);
 
-/* Shell-like words without expansion: quotes and backslash only. Allocated; NULL on an open quote, newline. */
+/* Shell-like words without expansion: quotes and backslash only. Allocated; NULL on an open quote,
+ * newline. */
 char **words_split(const char *s);
 
 #define UUID_LEN 36

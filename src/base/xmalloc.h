@@ -1,6 +1,6 @@
 /*
- * Allocation that cannot fail: out of memory ends the process (state is on disk, the supervisor restarts us). Sizes that come
- * from outside are checked against a limit before they get here.
+ * Allocation that cannot fail: out of memory ends the process (state is on disk, the supervisor
+ * restarts us). Sizes that come from outside are checked against a limit before they get here.
  */
 #ifndef BASE_XMALLOC_H
 #define BASE_XMALLOC_H

@@ -32,7 +32,7 @@ decimal_round(struct decimal *d, double value, int n)
 
 	(void)snprintf(text, sizeof(text), "%.*e", n - 1, value);
 	exponent = strchr(text, 'e');
-	d->point = atoi(exponent + 1) + 1;
+	d->point = (int)strtol(exponent + 1, NULL, 10) + 1;
 	d->n = 0;
 	for (char *p = text; p < exponent; p++)
 		if (*p != '.')
