@@ -40,7 +40,7 @@ exit_record(struct mon *m)
 
 	m->facts.last_words = words;
 	m->facts.stop = m->stop.mode;
-	m->facts.host_shutdown = str_eq(who->reason, "host_shutdown");
+	m->facts.host_shutdown = str_eq(who->reason, "host-shutdown");
 	m->facts.out_of_memory = m->facts.status != -1 && WIFSIGNALED(m->facts.status) &&
 	                         WTERMSIG(m->facts.status) == SIGKILL && place_oom_killed(m);
 	r.cause = verdict(&m->facts);

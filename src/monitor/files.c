@@ -155,6 +155,28 @@ skip_prefix(const char *line)
 	return *p ? p : line;
 }
 
+/* Cut the text behind its last line that says something; NULL when there is none. */
+static char *
+last_line(char *text, size_t len)
+{
+	char *line;
+
+	for (;;) {
+		while (len > 0 && (unsigned char)text[len - 1] <= ' ')
+			len--;
+		if (len == 0)
+			return NULL;
+		text[len] = '\0';
+		line = strrchr(text, '\n');
+		line = line ? line + 1 : text;
+		/* QEMU ends some errors with a hint: "Use -machine help to list supported
+		 * machines". */
+		if (line == text || strncmp(line, "Use -", 5) != 0)
+			return line;
+		len = (size_t)(line - text);
+	}
+}
+
 char *
 vm_log_last_words(const struct mon *m)
 {
@@ -167,15 +189,12 @@ vm_log_last_words(const struct mon *m)
 		return NULL;
 	n = pread(
 	    m->log_fd, text, LAST_WORDS, st.st_size > LAST_WORDS ? st.st_size - LAST_WORDS : 0);
-	while (n > 0 && (unsigned char)text[n - 1] <= ' ')
-		n--;
 	if (n <= 0)
 		return NULL;
-	text[n] = '\0';
 	for (ssize_t i = 0; i < n; i++) {
 		if (text[i] == '\0')
 			text[i] = '?';
 	}
-	line = strrchr(text, '\n');
-	return xstrdup(skip_prefix(line ? line + 1 : text));
+	line = last_line(text, (size_t)n);
+	return line ? xstrdup(skip_prefix(line)) : NULL;
 }

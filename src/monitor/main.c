@@ -12,6 +12,7 @@
 
 #include "base/cleanup.h"
 #include "base/conf.h"
+#include "base/fs.h"
 #include "base/lock.h"
 #include "base/log.h"
 #include "base/options.h"
@@ -249,10 +250,15 @@ find_running(struct mon *m, int *ret, struct err *err)
 static int
 nothing_to_adopt(struct mon *m, struct err *err)
 {
+	auto_free char *sock = path_hostf(PATH_RUN_ZONES "/%s.sock", m->uuid);
+
+	place_remove_stale(m);
+	(void)fs_unlink(sock, NULL);
 	if (m->rs.phase == RUN_QUARANTINED)
 		return 0;
 	if (m->rs.hypervisor.pid > 0)
 		exit_record_lost(m);
+	m->rs.hypervisor = (struct proc_id){ 0 };
 	return run_state_remove(m->uuid, err);
 }
 

@@ -151,6 +151,7 @@ void place_mark(struct mon *m);          /* the hypervisor is about to start */
 bool place_oom_killed(const struct mon *m); /* since the mark */
 void place_leave(struct mon *m);         /* remove what is ours */
 void place_done(struct mon *m);
+void place_remove_stale(const struct mon *m); /* of a monitor that was killed with its hypervisor */
 
 /* --- files.c --- */
 /* Connect, without ever blocking, to a socket in root/tmp that really is one. fd or negative errno. */

@@ -148,6 +148,17 @@ place_leave(struct mon *m)
 }
 
 void
+place_remove_stale(const struct mon *m)
+{
+	const char *mount = cgroup2_mount();
+	auto_free char *dir = mount ? xasprintf("%s/vmnode/vm-%s", mount, m->uuid) : NULL;
+
+	/* Refused by the kernel while anybody is in it. */
+	if (dir && is_privileged())
+		(void)rmdir(dir);
+}
+
+void
 place_done(struct mon *m)
 {
 	free(TAKE(m->place.dir));

@@ -60,12 +60,15 @@ verb_stop(struct mon *m, struct conn *c, const json_t *request)
 		enum stop_mode mode;
 	} modes[] = { { "acpi", STOP_ACPI }, { "force", STOP_FORCE } };
 	const char *name = json_member_str(request, "mode");
+	const char *by = json_member_str(request, "by");
 	int64_t timeout_ms = json_member_int(request, "timeout_ms", STOP_DEFAULT_MS);
 	struct who who = { .uid = conn_peer(c)->uid, .pid = conn_peer(c)->pid };
 	struct err err = { 0 };
 	json_t *accepted;
 
-	copy_text(who.program, sizeof(who.program), json_member_str(request, "program"));
+	/* A command that works for somebody else says for whom. */
+	copy_text(
+	    who.program, sizeof(who.program), json_member_str(request, by ? "by" : "program"));
 	copy_text(who.reason, sizeof(who.reason), json_member_str(request, "reason"));
 	for (size_t i = 0; i < ARRAY_LEN(modes); i++) {
 		if (!str_eq(modes[i].name, name ? name : "acpi"))
