@@ -168,14 +168,20 @@ vm_redact(const json_t *obj)
 	return out;
 }
 
+void
+vm_add_virtual(json_t *obj)
+{
+	for (const struct prop *p = properties; p->name; p++) {
+		if ((p->flags & PROP_VIRTUAL) && json_object_get(obj, p->needs))
+			json_object_set_new(obj, p->name, p->compute(p, NULL, obj));
+	}
+}
+
 json_t *
 vm_with_virtual(const json_t *obj)
 {
 	json_t *out = json_copy((json_t *)(uintptr_t)obj);
 
-	for (const struct prop *p = properties; p->name; p++) {
-		if ((p->flags & PROP_VIRTUAL) && json_object_get(obj, p->needs))
-			json_object_set_new(out, p->name, p->compute(p, NULL, obj));
-	}
+	vm_add_virtual(out);
 	return out;
 }

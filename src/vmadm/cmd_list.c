@@ -109,7 +109,8 @@ end_cell(const struct table *t, unsigned i, struct buf *out, size_t from)
 		buf_addc(out, ':');
 		return;
 	}
-	buf_addf(out, "%*s", (pad > 0 ? pad : 0) + 2, "");
+	for (pad = pad > 0 ? pad + 2 : 2; pad > 0; pad--)
+		buf_addc(out, ' ');
 }
 
 static void

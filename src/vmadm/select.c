@@ -52,17 +52,16 @@ select_vms(struct vmadm *v, const struct vm_filter *filter, const struct fields 
 {
 	json_auto_t *all = NULL, *matching = json_array();
 	auto_free char *names = fields && fields->names ? strv_join(fields->names, ",") : NULL;
-	const json_t *vm;
+	json_t *vm;
 	size_t i;
 	int r = vmadm_vms(v, names, &all, err);
 
 	if (r < 0)
 		return r;
 	json_array_foreach (all, i, vm) {
-		json_auto_t *whole = vm_with_virtual(vm);
-
-		if (vm_filter_match(filter, whole))
-			(void)json_array_append(matching, whole);
+		vm_add_virtual(vm);
+		if (vm_filter_match(filter, vm))
+			(void)json_array_append(matching, vm);
 	}
 	*ret = TAKE(matching);
 	return 0;
