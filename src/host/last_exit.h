@@ -14,7 +14,8 @@ struct last_exit {
 };
 
 /* 1 and *ret; 0 when absent or not two fields; negative errno when it cannot be read. */
-int last_exit_load(const char *zonepath, struct last_exit *ret, struct fs_stamp *ret_stamp, struct err *err);
+int last_exit_load(
+    const char *zonepath, struct last_exit *ret, struct fs_stamp *ret_stamp, struct err *err);
 int last_exit_parse(const char *text, struct last_exit *ret); /* 1 or 0 */
 int last_exit_save(const char *zonepath, const struct last_exit *e, struct err *err);
 /* {exit_status, exit_timestamp} (SRC_EXIT); new reference. */

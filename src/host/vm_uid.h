@@ -1,5 +1,6 @@
-/* The uid each VM's process runs as: a host-wide registry outside any private root (conf vm.uid_registry, one line "uid root uuid"), so
- * that two roots never share a uid. Only used when privileged. Source: design.md section 3. */
+/* The uid each VM's process runs as: a host-wide registry outside any private root (conf
+ * vm.uid_registry, one line "uid root uuid"), so that two roots never share a uid. Only used when
+ * privileged. Source: design.md section 3. */
 #ifndef HOST_VM_UID_H
 #define HOST_VM_UID_H
 

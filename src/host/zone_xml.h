@@ -1,6 +1,7 @@
 /*
- * /etc/zones/<uuid>.xml: the configuration of a VM. What is stored where comes from the property table (rows with SRC_XML);
- * elements and attributes no row knows are kept as they are. Format: vmobject-load.md 4. Array elements are in document order; composition sorts them.
+ * /etc/zones/<uuid>.xml: the configuration of a VM. What is stored where comes from the property
+ * table (rows with SRC_XML); elements and attributes no row knows are kept as they are. Format:
+ * vmobject-load.md 4. Array elements are in document order; composition sorts them.
  */
 #ifndef HOST_ZONE_XML_H
 #define HOST_ZONE_XML_H
@@ -10,17 +11,22 @@
 #include "base/err.h"
 #include "base/fs.h"
 
-/* Read into a flat object of properties (vmobject-load.md 4, 5). On failure *ret_line (may be NULL) is the line or 0. -ENOENT: no file. */
-int zone_xml_load(const char *uuid, json_t **ret, struct fs_stamp *ret_stamp, int *ret_line, struct err *err);
+/* Read into a flat object of properties (vmobject-load.md 4, 5). On failure *ret_line (may be NULL)
+ * is the line or 0. -ENOENT: no file. */
+int zone_xml_load(
+    const char *uuid, json_t **ret, struct fs_stamp *ret_stamp, int *ret_line, struct err *err);
 /* The same from text; `what` names it in errors. */
-int zone_xml_parse(const char *text, size_t len, const char *what, json_t **ret, int *ret_line, struct err *err);
+int zone_xml_parse(
+    const char *text, size_t len, const char *what, json_t **ret, int *ret_line, struct err *err);
 
-/* Write the XML-stored members of `obj` (a VM object; others are ignored) into the file: a new file when there is none, else only
- * what differs is changed. No change: the file is not touched. Holds index.lock meanwhile. */
+/* Write the XML-stored members of `obj` (a VM object; others are ignored) into the file: a new file
+ * when there is none, else only what differs is changed. No change: the file is not touched. Holds
+ * index.lock meanwhile. */
 int zone_xml_save(const char *uuid, const json_t *obj, struct err *err);
 /* The text zone_xml_save would write: `old` text may be NULL. */
-int zone_xml_render(const char *old, size_t old_len, const json_t *obj, struct buf *ret, struct err *err);
+int zone_xml_render(
+    const char *old, size_t old_len, const json_t *obj, struct buf *ret, struct err *err);
 int zone_xml_remove(const char *uuid, struct err *err); /* absent is success */
-char *zone_xml_path(const char *uuid); /* logical; allocated */
+char *zone_xml_path(const char *uuid);                  /* logical; allocated */
 
 #endif

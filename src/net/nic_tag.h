@@ -1,5 +1,5 @@
-/* NIC tags: names of host networks a NIC is attached to. `user` (user-mode networking, no rights needed) always exists; taps and
- * bridges bring more. ONE table. */
+/* NIC tags: names of host networks a NIC is attached to. `user` (user-mode networking, no rights
+ * needed) always exists; taps and bridges bring more. ONE table. */
 #ifndef NET_NIC_TAG_H
 #define NET_NIC_TAG_H
 
@@ -15,7 +15,8 @@ struct nic_tag {
 	enum nic_backend backend;
 };
 const struct nic_tag *nic_tag_find(const char *name); /* NULL: unknown */
-/* Every tag of the VM's nics exists; else -EINVAL `Invalid nic tag "<tag>"`, one after the other with "; " between. */
+/* Every tag of the VM's nics exists; else -EINVAL `Invalid nic tag "<tag>"`, one after the other
+ * with "; " between. */
 int nic_tag_check(const json_t *vm, struct err *err);
 
 #endif
