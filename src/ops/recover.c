@@ -13,7 +13,7 @@ static const struct {
 	int (*recover)(struct job *j, const json_t *journal, struct err *err); /* NULL: nothing */
 } recoveries[] = {
 	{ "delete", delete_recover }, { "create", create_recover }, { "update", update_recover },
-	{ "start", NULL },
+	{ "start", start_recover },
 	{ "stop", NULL }, /* stop_clear_transition() below does not need a journal */
 };
 

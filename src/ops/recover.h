@@ -4,7 +4,7 @@
  *   create   undone entirely, unless the VM was complete already: then its marker is removed
  *   delete   finished
  *   update   every file was replaced atomically, so the VM is whole; volumes that its XML does not name are destroyed
- *   start    nothing to do: the monitor runs on its own
+ *   start    the monitor runs on its own; autoboot of a user's start is set if the VM runs
  *   stop     the transition record is cleared once nothing runs
  */
 #ifndef OPS_RECOVER_H
@@ -20,6 +20,7 @@ int op_recover(struct job *j, struct err *err);
 /* The part of each operation. `journal` is borrowed, its process is dead. */
 int create_recover(struct job *j, const json_t *journal, struct err *err);
 int delete_recover(struct job *j, const json_t *journal, struct err *err);
+int start_recover(struct job *j, const json_t *journal, struct err *err);
 int update_recover(struct job *j, const json_t *journal, struct err *err);
 
 /* Clear a left-over "stopping" record when nothing runs. No record: nothing. */

@@ -55,6 +55,18 @@ static const struct step steps[] = {
 	{ "autoboot", autoboot_run },
 };
 
+/* The monitor runs on its own; only the autoboot of a user's start may be missing. */
+int
+start_recover(struct job *j, const json_t *journal, struct err *err)
+{
+	struct vm_processes p;
+	int r = vm_processes(j->uuid, &p, err);
+
+	if (r < 0 || !p.hypervisor || !str_eq(json_member_str(journal, "reason"), "user"))
+		return r;
+	return config_edit(j->uuid, "autoboot", json_true(), err);
+}
+
 /* --- what may stand in the way --- */
 
 /* Nothing lives, but nobody wrote down how it ended. That this cannot be done does not keep the VM

@@ -141,6 +141,8 @@ stop_graceful(struct job *j, int64_t timeout_ms, struct err *err)
 
 	if (r == 0)
 		r = begin_graceful(j, timeout_ms, &journal, err);
+	if (r == -ENOENT) /* recovery finished a killed delete or undid a killed create */
+		job_unlock_gone(j);
 	job_unlock(j);
 	if (r < 0)
 		return r;

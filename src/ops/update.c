@@ -481,5 +481,10 @@ op_update(
 	if (r < 0)
 		return r;
 	r = job_lock(&j, LOCK_WAIT_UPDATE, err);
-	return r < 0 ? r : update_locked(&u, payload, ret_boot, err);
+	if (r < 0)
+		return r;
+	r = update_locked(&u, payload, ret_boot, err);
+	if (r == -ENOENT) /* recovery finished a killed delete or undid a killed create */
+		job_unlock_gone(&j);
+	return r;
 }

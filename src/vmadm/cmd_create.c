@@ -17,7 +17,7 @@ run(struct vmadm *v)
 	if (r != VMADM_OK)
 		return r;
 	if (op_create(&op, payload, uuid, &err) < 0)
-		return vmadm_fail(v, &err);
+		return operation_fail(v, NULL, &err);
 	return vmadm_success(v, operation_result(uuid), "Successfully created VM %s", uuid);
 }
 

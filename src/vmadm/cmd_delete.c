@@ -1,4 +1,6 @@
 /* vmadm delete (vmadm.md 2.19). */
+#include "base/cleanup.h"
+#include "base/xmalloc.h"
 #include "vmadm/operation.h"
 
 static int
@@ -13,8 +15,9 @@ run(struct vmadm *v)
 	if (vmadm_operands(v) > 1)
 		return vmadm_usage(v, NULL);
 	if (op_delete(&op, uuid, &err) < 0) {
-		err_prefix(&err, "Failed to delete VM %s", uuid);
-		return vmadm_fail(v, &err);
+		auto_free char *prefix = xasprintf("Failed to delete VM %s", uuid);
+
+		return operation_fail(v, prefix, &err);
 	}
 	return vmadm_success(v, operation_result(uuid), "Successfully deleted VM %s", uuid);
 }

@@ -48,6 +48,7 @@ static int
 run(struct vmadm *v)
 {
 	const char *uuid = vmadm_uuid_operand(v), *order = NULL;
+	auto_free char *prefix = NULL;
 	struct op op = operation_of(v);
 	struct err err = { 0 };
 	int r;
@@ -60,10 +61,10 @@ run(struct vmadm *v)
 	r = op_start(&op, uuid, order, &err);
 	if (r == 0)
 		return vmadm_success(v, operation_result(uuid), "Successfully started VM %s", uuid);
-	err_prefix(&err, "Unable to start VM %s", uuid);
+	prefix = xasprintf("Unable to start VM %s", uuid);
 	if (r == -EALREADY)
-		return vmadm_success(v, operation_result(uuid), "%s", err.msg);
-	return vmadm_fail(v, &err);
+		return vmadm_success(v, operation_result(uuid), "%s: %s", prefix, err.msg);
+	return operation_fail(v, prefix, &err);
 }
 
 static const struct option_row options[] = { { 0 } };

@@ -4,7 +4,7 @@
 #include "base/str.h"
 #include "vmadm/operation.h"
 
-#define TIMEOUT_MAX_S (30 * 86400)
+#define TIMEOUT_MAX_S 86400 /* vm-monitor keeps no longer deadline */
 
 static int
 run(struct vmadm *v)
@@ -21,14 +21,14 @@ run(struct vmadm *v)
 	if (vmadm_operands(v) > 1)
 		return vmadm_usage(v, NULL);
 	if (timeout && str_to_int(timeout, false, 1, TIMEOUT_MAX_S, &timeout_s) < 0)
-		return vmadm_usage(v, "-t: must be a number of seconds");
+		return vmadm_usage(v, "-t: must be 1 to 86400 seconds");
 	r = op_stop(&op, uuid, vmadm_option(v, 'F') != NULL, timeout_s, &err);
 	if (r == 0)
 		return vmadm_success(
 		    v, operation_result(uuid), "Successfully completed stop for VM %s", uuid);
 	if (r == -EALREADY)
 		return vmadm_success(v, operation_result(uuid), "%s", err.msg);
-	return vmadm_fail(v, &err);
+	return operation_fail(v, NULL, &err);
 }
 
 static const struct option_row options[] = {

@@ -90,7 +90,7 @@ run(struct vmadm *v)
 	if (r != VMADM_OK)
 		return r;
 	if (op_update(&op, uuid, payload, &next_boot, &err) < 0)
-		return vmadm_fail(v, &err);
+		return operation_fail(v, NULL, &err);
 	return succeed(v, uuid, next_boot);
 }
 

@@ -1,5 +1,7 @@
 #include "vmadm/operation.h"
 
+#include <string.h>
+
 #include "json/json.h"
 
 #define CONFLICT_FIELDS "uuid,state,zone_state,nics,vnc_port"
@@ -34,4 +36,14 @@ operation_result(const char *uuid)
 
 	json_put_str(result, "uuid", uuid);
 	return result;
+}
+
+int
+operation_fail(struct vmadm *v, const char *prefix, struct err *err)
+{
+	if (err->what[0] == '/' && !strstr(err->msg, err->what))
+		err_prefix(err, "%s", err->what);
+	if (prefix)
+		err_prefix(err, "%s", prefix);
+	return vmadm_fail(v, err);
 }

@@ -54,16 +54,39 @@ failed_at_any_step_it_can_be_repeated(void **state)
 	}
 }
 
-static void
-a_start_finishes_a_killed_delete(void **state)
+static int
+start_a(struct op *op)
 {
-	struct op op = user_op();
+	return op_start(op, UUID_A, NULL, NULL);
+}
 
-	assert_int_equal(create_a(NULL), 0);
-	run_with_fault("delete:uninstall:kill", delete_a);
+static int
+stop_a(struct op *op)
+{
+	return op_stop(op, UUID_A, false, 1, NULL);
+}
 
-	assert_int_equal(op_start(&op, UUID_A, NULL, NULL), -ENOENT);
-	assert_nothing_left();
+static int
+update_a(struct op *op)
+{
+	json_auto_t *payload = json_pack("{s:i}", "ram", 256);
+
+	return op_update(op, UUID_A, payload, NULL, NULL);
+}
+
+static void
+any_operation_finishes_a_killed_delete(void **state)
+{
+	int (*const operations[])(struct op *) = { start_a, stop_a, update_a };
+
+	for (unsigned i = 0; i < ARRAY_LEN(operations); i++) {
+		struct op op = user_op();
+
+		assert_int_equal(create_a(NULL), 0);
+		run_with_fault("delete:uninstall:kill", delete_a);
+		assert_int_equal(operations[i](&op), -ENOENT);
+		assert_nothing_left();
+	}
 }
 
 static void
@@ -232,7 +255,7 @@ main(void)
 		TEST(deleted_vm_leaves_nothing),
 		TEST(killed_at_any_step_it_is_finished_by_the_next),
 		TEST(failed_at_any_step_it_can_be_repeated),
-		TEST(a_start_finishes_a_killed_delete),
+		TEST(any_operation_finishes_a_killed_delete),
 		TEST(unknown_vm_is_not_found),
 		TEST(remains_of_a_vm_are_deleted),
 		TEST(a_vm_with_broken_files_is_deleted),

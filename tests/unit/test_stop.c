@@ -4,6 +4,7 @@
 #include "host/run_state.h"
 #include "host/zone_index.h"
 #include "host/zone_xml.h"
+#include "ops/journal.h"
 
 static int
 stop_a(bool force, const char *reason, struct err *err)
@@ -176,6 +177,32 @@ only_a_user_releases_quarantine(void **state)
 	assert_int_equal(after.phase, RUN_NONE);
 }
 
+static int
+die_after_boot(struct err *err)
+{
+	AUTO(journal) struct journal *j = journal_new("start", UUID_A, NULL, "user");
+
+	return journal_step(j, "boot", err);
+}
+
+static void
+killed_start_of_a_user_gets_its_autoboot(void **state)
+{
+	struct run_state rs;
+	pid_t pid;
+	int r;
+
+	assert_int_equal(create_a(NULL), 0);
+	pid = pretend_running(&rs);
+	assert_int_equal(run_with_fault(NULL, die_after_boot), 0);
+	r = start_a("restart", NULL);
+	kill(pid, SIGKILL);
+	wait_for(pid, 0);
+
+	assert_int_equal(r, -EALREADY);
+	assert_true(autoboot());
+}
+
 static void
 forced_stop_ends_a_vm_whose_monitor_does_not_answer(void **state)
 {
@@ -209,6 +236,7 @@ main(void)
 		TEST(only_stopped_vms_start),
 		TEST(a_vm_with_a_broken_file_does_not_start),
 		TEST(only_a_user_releases_quarantine),
+		TEST(killed_start_of_a_user_gets_its_autoboot),
 		TEST(forced_stop_ends_a_vm_whose_monitor_does_not_answer),
 	};
 
