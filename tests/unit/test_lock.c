@@ -97,6 +97,7 @@ absent_file_is_not_held_and_not_made(void **state)
 	assert_false(lock_is_held(path));
 	assert_int_equal(stat(path, &st), -1);
 	fd = lock_take(path, 0, NULL);
+	assert_true(fd >= 0);
 	assert_true(lock_is_held_at(dirfd, "vm.lock"));
 	assert_int_equal(stat(path, &st), 0);
 	assert_int_equal(st.st_mode & 077, 0);

@@ -169,7 +169,7 @@ standard_descriptors_may_be_crossed(void **state)
 		NULL };
 	struct spawn s = SPAWN_INIT;
 	struct buf out auto_buf = BUF_INIT, errors auto_buf = BUF_INIT;
-	int in[2], o[2], e[2], saved[3], status;
+	int in[2] = { -1, -1 }, o[2] = { -1, -1 }, e[2] = { -1, -1 }, saved[3], status;
 	pid_t pid;
 
 	assert_true(
