@@ -182,7 +182,7 @@ session(const char *uuid, int console)
 
 	signals = b.signals = catch_signals(&old);
 	if (terminal) {
-		(void)fprintf(stderr, "Connected to the console of VM %s; Ctrl-] ends.\r\n", uuid);
+		(void)fprintf(stderr, "Connected to the console of VM %s; Ctrl-] ends.\n", uuid);
 		raw = saved;
 		cfmakeraw(&raw);
 		(void)tcsetattr(STDIN_FILENO, TCSANOW, &raw);
@@ -190,7 +190,7 @@ session(const char *uuid, int console)
 	while (b.ended == GOING_ON)
 		step(&b);
 	if (terminal)
-		(void)tcsetattr(STDIN_FILENO, TCSADRAIN, &saved);
+		(void)tcsetattr(STDIN_FILENO, TCSANOW, &saved);
 	(void)sigprocmask(SIG_SETMASK, &old, NULL);
 	/* As if it had never been caught: the caller sees which one. */
 	if (b.ended == SIGNALLED)
