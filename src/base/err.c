@@ -8,6 +8,10 @@
 
 #include "base/str.h"
 
+/* The functions themselves, without what the header puts around them. */
+#undef err_set
+#undef err_errno
+
 /* Room to format in. The surplus keeps a character that snprintf cuts out of what is copied. */
 #define ROOM (sizeof(((struct err *)NULL)->msg) + 4)
 

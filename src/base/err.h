@@ -25,4 +25,19 @@ int err_errno(struct err *err, int code, const char *what, const char *fmt, ...)
  * NULL). */
 int err_prefix(struct err *err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
+/*
+ * Tells the compiler and the static analyzers what the two assert: that the result is negative.
+ * They then know that nothing goes on after `if (r < 0) return r`.
+ */
+static inline int
+err_is_negative(int code)
+{
+	if (code >= 0)
+		__builtin_unreachable();
+	return code;
+}
+
+#define err_set(...)   err_is_negative((err_set)(__VA_ARGS__))
+#define err_errno(...) err_is_negative((err_errno)(__VA_ARGS__))
+
 #endif
