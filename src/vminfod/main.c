@@ -399,13 +399,23 @@ run(struct program *p)
 	(void)uv_run(p->d.loop, UV_RUN_DEFAULT);
 }
 
+/* Before the lock is let go: what is there then belongs to the next one. */
+static void
+remove_traces(void)
+{
+	auto_free char *path = path_host(PATH_VMINFOD);
+
+	(void)fs_unlink(path, NULL);
+	(void)service_write_port(-1, NULL);
+}
+
 static void
 clean_up(struct program *p)
 {
 	free_parts(p);
 	(void)uv_loop_close(p->d.loop);
 	free(p->d.loop);
-	(void)service_write_port(-1, NULL);
+	remove_traces();
 	if (p->tcp_fd >= 0)
 		(void)close(p->tcp_fd);
 	(void)close(p->lock_fd);

@@ -128,6 +128,7 @@ static void
 index_members(struct store_vm *vm)
 {
 	struct json_slice *slices = NULL;
+	const struct prop *p;
 	char name[64];
 	unsigned i;
 
@@ -140,10 +141,12 @@ index_members(struct store_vm *vm)
 
 		memcpy(name, vm->text->data + slices[i].key_off, len);
 		name[len] = '\0';
+		p = prop_find(name);
 		vm->members[i] = (struct store_member){
 			.key_off = slices[i].key_off,
-			.val_off = slices[i].val_off & 0x7fffffffu,
+			.val_off = slices[i].val_off & 0x3fffffffu,
 			.secret = prop_is_secret(name),
+			.map = p && p->type == PROP_MAP,
 		};
 	}
 	free(slices);
@@ -338,7 +341,7 @@ add_member(const struct store_vm *vm, unsigned i, enum view view, struct buf *ou
 	size_t end = i + 1 < vm->n_members ? vm->members[i + 1].key_off - 2 : vm->text->len - 1;
 	bool hide = view == VIEW_REDACTED && m->secret;
 
-	if (hide && text[m->val_off] != '{')
+	if (hide && !m->map)
 		return;
 	if (out->data[out->len - 1] != '{')
 		buf_addc(out, ',');

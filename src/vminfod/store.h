@@ -22,8 +22,9 @@ struct http_body;
  * next member's comma. */
 struct store_member {
 	uint32_t key_off;
-	uint32_t val_off : 31;
-	uint32_t secret : 1;
+	uint32_t val_off : 30;
+	uint32_t secret : 1; /* not in the redacted view */
+	uint32_t map : 1;    /* but shown empty there */
 };
 
 struct store_vm {

@@ -120,7 +120,7 @@ slot_watch(struct watch *w, struct watch_slot *slot, const char *path)
 static bool
 uuid_with_suffix(const char *name, const char *suffix, char ret[UUID_LEN + 1])
 {
-	if (strlen(name) <= UUID_LEN || strcmp(name + UUID_LEN, suffix) != 0)
+	if (strlen(name) != UUID_LEN + strlen(suffix) || !str_ends(name, suffix))
 		return false;
 	memcpy(ret, name, UUID_LEN);
 	ret[UUID_LEN] = '\0';
