@@ -14,6 +14,7 @@
 #include "base/str.h"
 #include "base/xmalloc.h"
 #include "client/output.h"
+#include "host/zone_dir.h"
 #include "vmadm/usage.h"
 #include "vmadm/vmadm.h"
 #include "json/json.h"
@@ -189,6 +190,8 @@ check_writable(const char *logical, struct err *err)
 	return 0;
 }
 
+/* What is there can be written, and what is missing can be made; some file systems tell the second
+ * only when it is tried. */
 static int
 check_root(struct err *err)
 {
@@ -197,7 +200,7 @@ check_root(struct err *err)
 
 	for (unsigned i = 0; i < ARRAY_LEN(needed) && r == 0; i++)
 		r = check_writable(needed[i], err);
-	return r;
+	return r == 0 ? host_init(err) : r;
 }
 
 static int
