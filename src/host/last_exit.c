@@ -9,6 +9,7 @@
 #include "base/paths.h"
 #include "base/str.h"
 #include "base/xmalloc.h"
+#include "host/source_err.h"
 #include "json/json.h"
 
 #define LAST_EXIT_FILE "lastexited"
@@ -73,17 +74,18 @@ int
 last_exit_load(
     const char *zonepath, struct last_exit *ret, struct fs_stamp *ret_stamp, struct err *err)
 {
-	auto_free char *path = path_hostf("%s/" LAST_EXIT_FILE, zonepath);
+	auto_free char *path = xasprintf("%s/" LAST_EXIT_FILE, zonepath);
+	auto_free char *host = path_host(path);
 	auto_buf struct buf text = BUF_INIT;
 	struct fs_stamp stamp = { 0 };
-	int r = fs_read(path, LAST_EXIT_MAX, &text, &stamp, err);
+	int r = fs_read(host, LAST_EXIT_MAX, &text, &stamp, err);
 
 	if (ret_stamp)
 		*ret_stamp = stamp;
 	if (r == -ENOENT || r == -ENOTDIR)
 		return 0;
 	if (r < 0)
-		return r;
+		return source_err(err, r, path);
 	return last_exit_parse(str_or_empty(text.data), ret);
 }
 

@@ -165,7 +165,7 @@ run_state_load(const char *uuid, struct run_state *ret, struct fs_stamp *ret_sta
 		return 0;
 	}
 	if (r < 0)
-		return r;
+		return source_err(err, r, path);
 	r = run_state_parse(str_or_empty(text.data), text.len, ret, err);
 	return r < 0 ? source_err(err, r, path) : 0;
 }

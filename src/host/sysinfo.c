@@ -184,7 +184,7 @@ read_file(json_t **ret, struct fs_stamp *stamp, struct err *err)
 	int r = fs_read(host, SYSINFO_MAX, &text, stamp, err);
 
 	if (r < 0)
-		return r;
+		return source_err(err, r, PATH_SYSINFO);
 	json_auto_t *v = json_parse(str_or_empty(text.data), text.len, PATH_SYSINFO, err);
 	if (!v)
 		return source_err(err, -EINVAL, PATH_SYSINFO);

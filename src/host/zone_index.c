@@ -9,6 +9,7 @@
 #include "base/paths.h"
 #include "base/str.h"
 #include "base/xmalloc.h"
+#include "host/source_err.h"
 
 #define LOCK_FILE       PATH_ZONE_INDEX ".lock"
 #define LOCK_TIMEOUT_MS 60000
@@ -234,7 +235,7 @@ zone_index_load(struct zone_index **ret, struct err *err)
 	int r = fs_read(path, ZONE_INDEX_MAX, &text, &stamp, err);
 
 	if (r < 0)
-		return r;
+		return source_err(err, r, PATH_ZONE_INDEX);
 	r = zone_index_parse(str_or_empty(text.data), text.len, ret, err);
 	if (r < 0)
 		return r;
@@ -342,7 +343,7 @@ edit_begin(struct edit *e, struct err *err)
 		return e->lock;
 	r = fs_read(path, ZONE_INDEX_MAX, &e->text, NULL, err);
 	if (r < 0)
-		return r;
+		return source_err(err, r, PATH_ZONE_INDEX);
 	return zone_index_parse(str_or_empty(e->text.data), e->text.len, &e->index, err);
 }
 

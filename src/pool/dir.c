@@ -152,8 +152,8 @@ read_filesystem(const char *pool, const char *uuid, const json_t *props, struct 
 
 	if (statx(AT_FDCWD, host, AT_SYMLINK_NOFOLLOW, STATX_BASIC_STATS | STATX_BTIME, &st) < 0)
 		return errno == ENOENT ? 0
-		                       : err_errno(err, -errno, "zonepath", "cannot look at %s",
-		                             path_logical(host));
+		                       : err_errno(err, -errno, path_logical(host),
+		                             "cannot look at the directory of the VM");
 	if (!S_ISDIR(st.stx_mode))
 		return 0;
 	*ret = (struct dataset){
@@ -167,6 +167,14 @@ read_filesystem(const char *pool, const char *uuid, const json_t *props, struct 
 	};
 	*ret_ino = st.stx_ino;
 	return 1;
+}
+
+static int
+bad_volumes(const char *uuid, struct err *err)
+{
+	auto_free char *path = xasprintf(DIR_PROPS "/%s.json", uuid);
+
+	return err_set(err, -EINVAL, path, "\"volumes\" names what is no volume of this VM");
 }
 
 static int
@@ -187,9 +195,7 @@ read_rows(const char *pool, const char *uuid, const json_t *props, struct datase
 	json_array_foreach (volumes, i, v) {
 		const char *name = json_string_value(v);
 		if (!name || dir_volume_parse(uuid, name, &number) < 0)
-			return err_set(err, -EINVAL, "volumes",
-			    DIR_PROPS "/%s.json: \"volumes\" names what is no volume of this VM",
-			    uuid);
+			return bad_volumes(uuid, err);
 		r = read_volume(pool, name, &rows->rows[rows->n], &ino, err);
 		if (r < 0)
 			return r;

@@ -10,6 +10,7 @@
 #include "base/paths.h"
 #include "base/str.h"
 #include "base/xmalloc.h"
+#include "host/source_err.h"
 #include "json/json.h"
 
 #define PROPS_MAX       (1u << 20) /* bytes */
@@ -43,10 +44,10 @@ dir_props_load(const char *uuid, json_t **ret, struct fs_stamp *stamp, struct er
 	if (stamp)
 		*stamp = own;
 	if (r < 0)
-		return r == -ENOENT ? 0 : r;
+		return r == -ENOENT ? 0 : source_err(err, r, path);
 	json_auto_t *v = json_parse(str_or_empty(text.data), text.len, path, err);
 	if (!v)
-		return err_set(err, -EINVAL, path, "%s", err ? err->msg : "");
+		return source_err(err, -EINVAL, path);
 	if (!json_is_object(v))
 		return err_set(err, -EINVAL, path, "not a JSON object");
 	*ret = TAKE(v);

@@ -186,9 +186,9 @@ what_cannot_be_understood_is_an_error_naming_the_file(void **state)
 	} rows[] = {
 		{ "{", NULL, PROPS },
 		{ "[]", NULL, PROPS },
-		{ "{\"volumes\":[\"../../etc/passwd\"]}", NULL, "volumes" },
-		{ "{\"volumes\":[\"" B "-disk0.raw\"]}", NULL, "volumes" },
-		{ "{\"volumes\":[5]}", NULL, "volumes" },
+		{ "{\"volumes\":[\"../../etc/passwd\"]}", NULL, PROPS },
+		{ "{\"volumes\":[\"" B "-disk0.raw\"]}", NULL, PROPS },
+		{ "{\"volumes\":[5]}", NULL, PROPS },
 		{ "{\"volumes\":[\"" A "-disk0.qcow2\"]}", "", "/zones/" A "-disk0.qcow2" },
 		{ "{\"volumes\":[\"" A "-disk0.qcow2\"]}",
 		    "not an image, but as long as its header is", "/zones/" A "-disk0.qcow2" },
