@@ -1,9 +1,11 @@
 /*
- * The step journal of an operation on a VM: what was begun, by whom, and how far it came. It is written before the first change and
- * before each further step, and removed at the end; so one that is found without its process belongs to an operation that was killed, and
- * names everything that operation may have changed. At most one per operation and VM, under the VM lock.
+ * The step journal of an operation on a VM: what was begun, by whom, and how far it came. It is
+ * written before the first change and before each further step, and removed at the end; so one that
+ * is found without its process belongs to an operation that was killed, and names everything that
+ * operation may have changed. At most one per operation and VM, under the VM lock.
  *
- * File <dir>/<uuid>.<op>.json; dir is /var/lib/vmnode/ops for create and delete (they must survive a reboot), else /run/vmnode/ops:
+ * File <dir>/<uuid>.<op>.json; dir is /var/lib/vmnode/ops for create and delete (they must survive
+ * a reboot), else /run/vmnode/ops:
  * {"op":"create","uuid":"...","pid":{"pid":1,"start":2},"boot_id":"...","by":"...","reason":"...","steps":["row"],"now":"config","data":{}}
  * `steps` are done, `now` was begun. No secrets.
  */

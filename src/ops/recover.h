@@ -1,11 +1,12 @@
 /*
- * What killed operations left on a VM is finished or undone by the next operation on it, under its lock:
+ * What killed operations left on a VM is finished or undone by the next operation on it, under its
+ * lock:
  *
  *   create   undone entirely, unless the VM was complete already: then its marker is removed
  *   delete   finished
- *   update   every file was replaced atomically, so the VM is whole; volumes that its XML does not name are destroyed
- *   start    the monitor runs on its own; autoboot of a user's start is set if the VM runs
- *   stop     the transition record is cleared once nothing runs
+ *   update   every file was replaced atomically, so the VM is whole; volumes that its XML does not
+ * name are destroyed start    the monitor runs on its own; autoboot of a user's start is set if the
+ * VM runs stop     the transition record is cleared once nothing runs
  */
 #ifndef OPS_RECOVER_H
 #define OPS_RECOVER_H

@@ -71,6 +71,14 @@ is_being_stopped(const struct job *j)
 	return journal_load("stop", j->uuid, &other, NULL) == 0 && journal_is_live(other, NULL);
 }
 
+static bool
+runs(const char *uuid)
+{
+	struct vm_processes p;
+
+	return uuid_valid(uuid) && vm_processes(uuid, &p, NULL) == 0 && (p.hypervisor || p.monitor);
+}
+
 /* 0 when there is a process that nobody is stopping yet. */
 static int
 check_running(const struct job *j, bool force, struct err *err)
@@ -203,7 +211,8 @@ op_stop(struct op *op, const char *uuid, bool force, int64_t timeout_s, struct e
 
 	if (r == 0)
 		r = require_vm(uuid, err);
-	if (r < 0)
+	/* What runs can be halted, whatever became of its configuration. */
+	if (r < 0 && !(force && runs(uuid)))
 		return r;
 	if (timeout_s <= 0)
 		timeout_s = DEFAULT_TIMEOUT_S;

@@ -16,8 +16,9 @@ struct volumes {
 };
 
 /*
- * Create the volume of every disk in the array (borrowed) that needs one, in order, and put its path into the disk. `made` (may be NULL) is
- * called after each with its logical path; a negative result ends it. The volumes made before a failure stay: the caller undoes.
+ * Create the volume of every disk in the array (borrowed) that needs one, in order, and put its
+ * path into the disk. `made` (may be NULL) is called after each with its logical path; a negative
+ * result ends it. The volumes made before a failure stay: the caller undoes.
  */
 int volumes_create(const struct volumes *v, json_t *disks,
     int (*made)(void *arg, const char *path, struct err *err), void *arg, struct err *err);

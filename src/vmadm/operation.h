@@ -5,10 +5,12 @@
 #include "ops/ops.h"
 #include "vmadm/vmadm.h"
 
-/* For ops/: who asked, other VMs and read-after-write through vminfod. `v` is borrowed as long as the result is used. */
+/* For ops/: who asked, other VMs and read-after-write through vminfod. `v` is borrowed as long as
+ * the result is used. */
 struct op operation_of(struct vmadm *v);
 /*
- * vmadm_fail() of an operation, after `prefix` (NULL: none) and a colon. An error about a file has its path only in `what`; people need it.
+ * vmadm_fail() of an operation, after `prefix` (NULL: none) and a colon. An error about a file has
+ * its path only in `what`; people need it.
  */
 int operation_fail(struct vmadm *v, const char *prefix, struct err *err);
 /* {"uuid": "..."}; new reference. */

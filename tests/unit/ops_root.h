@@ -27,9 +27,9 @@
 #include "base/paths.h"
 #include "base/str.h"
 #include "host/zone_dir.h"
-#include "json/json.h"
 #include "load/load.h"
 #include "ops/ops.h"
+#include "json/json.h"
 
 #define UUID_A "11111111-1111-4111-8111-111111111111"
 
@@ -59,7 +59,8 @@ ops_root_setup(void **state)
 	assert_int_equal(chmod(ops_root, 0755), 0);
 	assert_int_equal(paths_init(ops_root, &err), 0);
 	(void)snprintf(path, sizeof(path), "%s/etc/vmnode", ops_root);
-	assert_int_equal(fs_mkdir_p(path, &(struct fs_owner){ (uid_t)-1, (gid_t)-1, 0755 }, &err), 0);
+	assert_int_equal(
+	    fs_mkdir_p(path, &(struct fs_owner){ (uid_t)-1, (gid_t)-1, 0755 }, &err), 0);
 	conf = path_host(PATH_CONF);
 	(void)snprintf(text, sizeof(text), "[vm]\nuid_registry = %s/uids\n", ops_root);
 	write_file(conf, text);
@@ -98,10 +99,10 @@ payload_a(void)
 	char kernel[80];
 
 	(void)snprintf(kernel, sizeof(kernel), "%s/kernel", ops_root);
-	return json_pack("{s:s, s:s, s:s, s:b, s:i, s:s, s:[{s:i, s:s}], s:[{s:s, s:s}], s:{s:s}}", "uuid",
-	    UUID_A, "brand", "kvm", "alias", "first", "autoboot", 0, "ram", 128, "kernel_image", kernel,
-	    "disks", "size", 64, "model", "virtio", "nics", "nic_tag", "user", "model", "virtio", "tags",
-	    "role", "web");
+	return json_pack("{s:s, s:s, s:s, s:b, s:i, s:s, s:[{s:i, s:s}], s:[{s:s, s:s}], s:{s:s}}",
+	    "uuid", UUID_A, "brand", "kvm", "alias", "first", "autoboot", 0, "ram", 128,
+	    "kernel_image", kernel, "disks", "size", 64, "model", "virtio", "nics", "nic_tag",
+	    "user", "model", "virtio", "tags", "role", "web");
 }
 
 static inline int

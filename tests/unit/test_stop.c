@@ -223,6 +223,22 @@ forced_stop_ends_a_vm_whose_monitor_does_not_answer(void **state)
 	assert_false(autoboot());
 }
 
+static void
+what_runs_without_configuration_can_be_halted(void **state)
+{
+	struct err err = { 0 };
+	struct run_state rs;
+	pid_t pid;
+
+	assert_int_equal(create_a(NULL), 0);
+	pid = pretend_running(&rs);
+	assert_int_equal(zone_xml_remove(UUID_A, NULL), 0);
+	assert_int_equal(zone_index_remove(UUID_A, NULL), 0);
+
+	(void)stop_a(true, NULL, &err);
+	assert_int_equal(WTERMSIG(wait_for(pid, 0)), SIGKILL);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, ops_root_setup, ops_root_teardown)
 
 int
@@ -237,6 +253,7 @@ main(void)
 		TEST(a_vm_with_a_broken_file_does_not_start),
 		TEST(only_a_user_releases_quarantine),
 		TEST(killed_start_of_a_user_gets_its_autoboot),
+		TEST(what_runs_without_configuration_can_be_halted),
 		TEST(forced_stop_ends_a_vm_whose_monitor_does_not_answer),
 	};
 
