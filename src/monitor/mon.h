@@ -130,7 +130,7 @@ int launch_find_orphan(struct mon *m, struct proc_id *ret);
 int hyper_watch(struct mon *m, int pidfd, struct err *err);
 void hyper_unwatch(struct mon *m);
 
-/* --- exits.c --- */
+/* --- exit.c --- */
 /* The process is gone for good: verdict, lastexited, ledger; the caller decides about the state file. */
 enum exit_cause exit_record(struct mon *m);
 /* The exit nobody saw of the process in the state file. */
