@@ -26,25 +26,32 @@ create_one(const struct volumes *v, json_t *disk, char **ret_path, struct err *e
 	return v->pool->create_volume(POOL_DEFAULT, v->uuid, format, size, v->uid, ret_path, err);
 }
 
+static int
+make_volume(const struct volumes *v, json_t *disk, volume_made_fn *made, void *arg, struct err *err)
+{
+	auto_free char *path = NULL;
+	int r = create_one(v, disk, &path, err);
+
+	if (r == 0 && made)
+		r = made(arg, path, err);
+	if (r == 0)
+		json_put_str(disk, "path", path);
+	return r;
+}
+
 int
-volumes_create(const struct volumes *v, json_t *disks,
-    int (*made)(void *arg, const char *path, struct err *err), void *arg, struct err *err)
+volumes_create(
+    const struct volumes *v, json_t *disks, volume_made_fn *made, void *arg, struct err *err)
 {
 	json_t *disk;
 	size_t i;
+	int r = 0;
 
 	json_array_foreach (disks, i, disk) {
-		auto_free char *path = NULL;
-		int r;
-
-		if (!volume_is_ours(disk) || json_member_str(disk, "path"))
-			continue;
-		r = create_one(v, disk, &path, err);
-		if (r == 0 && made)
-			r = made(arg, path, err);
+		if (volume_is_ours(disk) && !json_member_str(disk, "path"))
+			r = make_volume(v, disk, made, arg, err);
 		if (r < 0)
-			return r;
-		json_put_str(disk, "path", path);
+			break;
 	}
-	return 0;
+	return r;
 }

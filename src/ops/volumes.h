@@ -20,8 +20,9 @@ struct volumes {
  * path into the disk. `made` (may be NULL) is called after each with its logical path; a negative
  * result ends it. The volumes made before a failure stay: the caller undoes.
  */
-int volumes_create(const struct volumes *v, json_t *disks,
-    int (*made)(void *arg, const char *path, struct err *err), void *arg, struct err *err);
+typedef int volume_made_fn(void *arg, const char *path, struct err *err);
+int volumes_create(
+    const struct volumes *v, json_t *disks, volume_made_fn *made, void *arg, struct err *err);
 
 /* Has the disk a volume that is (or shall be) ours: a disk, not an attached file? */
 bool volume_is_ours(const json_t *disk);
