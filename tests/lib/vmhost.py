@@ -15,7 +15,7 @@ import uuid as uuidlib
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
 BIN = pathlib.Path(os.environ.get("VMNODE_BIN", TOP / "build" / "bin"))
-WAIT = 120  # seconds: the longest a test waits for an event on a slow machine
+WAIT = int(os.environ.get("VMNODE_WAIT", "120"))  # seconds: the longest a test waits for an event on a slow machine
 
 
 def unix_connect(path):

@@ -129,7 +129,7 @@ def test_list_and_lookup(host):
 BAD_PAYLOADS = [
     ("", "Invalid JSON payload"), ("[]", "object"), ('{"brand":"kvm"', "Invalid JSON payload"), ('{"brand":"kvm","ram":"lots"}', "Invalid value(s) for: ram"),
     ('{"brand":"kvm","ram":-1}', "Invalid value(s) for: ram"), ("{}", "Missing required properties: brand"), ('{"brand":"nosuch"}', "nosuch"),
-    ('{"brand":"bhyve"}', "chv"), ('{"brand":"joyent"}', "lx"), ('{"brand":"kvm","kernel_image":"/nosuch/kernel"}', "kernel_image"),
+    ('{"brand":"bhyve"}', 'use brand "kvm"'), ('{"brand":"joyent"}', '"joyent"'), ('{"brand":"kvm","kernel_image":"/nosuch/kernel"}', "kernel_image"),
     ('{"brand":"kvm","kernel_image":"relative"}', "kernel_image"), ('{"brand":"kvm","kernel_image":"/etc"}', "kernel_image"),
     ('{"brand":"kvm","nics":[{"nic_tag":"nosuch","model":"virtio"}]}', 'Invalid nic tag "nosuch"'),
     ('{"brand":"kvm","nics":[{"nic_tag":"user","model":"virtio","mac":"zz"}]}', "nics.*.mac"),

@@ -1,6 +1,7 @@
 """The main job on a real guest: create, boot, see, change and delete."""
 
 import json
+import os
 import re
 import signal
 
@@ -102,6 +103,7 @@ def test_start_and_stop_twice_are_success(host, bootsector):
 def test_guest_poweroff_is_seen_without_a_command(host, guest):
     ev = host.events()
     uuid = host.create(vmhost.guest_payload(guest, kernel_args="console=ttyS0 quiet guest.exit=1"))
+    ev.wait_change(uuid, "state", "running")
     e = ev.wait_change(uuid, "state", "stopped")
     assert e["vm"]["exit_status"] == 0 and last_exit(host, uuid)["cause"] == "guest_poweroff"
     assert host.vm(uuid)["autoboot"] is True
@@ -110,6 +112,7 @@ def test_guest_poweroff_is_seen_without_a_command(host, guest):
 def test_guest_panic_is_seen(host, guest):
     ev = host.events()
     uuid = host.create(vmhost.guest_payload(guest, kernel_args="console=ttyS0 quiet guest.panic=1"))
+    ev.wait_change(uuid, "state", "running")
     ev.wait_change(uuid, "state", "stopped")
     assert last_exit(host, uuid)["cause"] == "panic"
 
@@ -117,7 +120,6 @@ def test_guest_panic_is_seen(host, guest):
 def test_frozen_hypervisor_can_be_stopped_by_force(host, bootsector):
     uuid = vmhost.create_quick(host, bootsector)
     host.vmadm("start", uuid)
-    import os
     os.kill(host.state(uuid)["hypervisor"]["pid"], signal.SIGSTOP)
     host.vmadm("stop", uuid, "-F")
     assert host.vm(uuid)["state"] == "stopped"

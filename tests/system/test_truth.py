@@ -2,7 +2,6 @@
 
 import json
 import os
-import pathlib
 import random
 import select
 import signal
@@ -162,6 +161,9 @@ def test_vminfod_killed_in_every_phase(host, bootsector, moment):
         host.start()
     host.vmadm("start", uuid)
     con = host.console(uuid)
+    seen = b""
+    while b"R" not in seen:  # the guest obeys the button from here on
+        seen += con.recv(4096)
     pid = host.vm(uuid)["pid"]
     if moment == "running":
         host.stop(signal.SIGKILL)
@@ -171,7 +173,6 @@ def test_vminfod_killed_in_every_phase(host, bootsector, moment):
             {k: v for k, v in vm.items() if k != "type"} for vm in composed]
     assert host.vm(uuid)["pid"] == pid
     host.vmadm("stop", uuid)
-    seen = b""
     while data := con.recv(4096):
         seen += data
     assert b"P" in seen, "the console went on"
@@ -185,6 +186,7 @@ def test_monitor_killed_vm_goes_on_and_is_adopted(host, bootsector):
     uuid = vmhost.create_quick(host, bootsector)
     host.vmadm("start", uuid)
     pid = host.vm(uuid)["pid"]
+    host.wait_console(uuid, "R")
     host.kill(uuid, "monitor")
     vm = host.get(f"/vms/{uuid}?sync=1")
     assert vm["state"] == "running" and vm["pid"] == pid
@@ -258,11 +260,10 @@ def test_disk_full_during_create(tmp_path):
     try:
         host.start()
         uuid = host.create(vmhost.quick_payload())
-        filler = open(small / "filler", "wb")
+        filler = open(small / "filler", "wb", buffering=0)
         with pytest.raises(OSError):
             while True:
                 filler.write(b"x" * 4096)
-                filler.flush()
         before = sorted(str(p) for p in small.rglob("*"))
         p = host.vmadm("create", input=json.dumps(vmhost.quick_payload()), check=False)
         assert p.returncode == 1 and "No space left on device" in p.stderr and len(p.stderr.splitlines()) == 1
@@ -304,6 +305,7 @@ def test_long_root(bootsector, tmp_path):
         uuid = vmhost.create_quick(host, bootsector)
         host.vmadm("start", uuid)
         assert host.vm(uuid)["state"] == "running"
+        host.wait_console(uuid, "R")
         host.vmadm("stop", uuid)
     finally:
         host.reap()
