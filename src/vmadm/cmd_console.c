@@ -174,13 +174,12 @@ catch_signals(sigset_t *old)
 static int
 session(const char *uuid, int console)
 {
-	struct bridge b = { .console = console };
 	struct termios saved, raw;
 	bool terminal = tcgetattr(STDIN_FILENO, &saved) == 0;
-	auto_close int signals = -1;
 	sigset_t old;
+	auto_close int signals = catch_signals(&old);
+	struct bridge b = { .console = console, .signals = signals };
 
-	signals = b.signals = catch_signals(&old);
 	if (terminal) {
 		(void)fprintf(stderr, "Connected to the console of VM %s; Ctrl-] ends.\n", uuid);
 		raw = saved;

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -105,18 +106,27 @@ vmadm_uuid_operand(const struct vmadm *v)
 	return NULL;
 }
 
+static void
+report_success(const struct vmadm *v, json_t *result)
+{
+	json_auto_t *all = json_object();
+
+	json_put_bool(all, "ok", true);
+	if (result)
+		(void)json_object_update(all, result);
+	report(v, all);
+}
+
 int
 vmadm_success(const struct vmadm *v, json_t *result, const char *fmt, ...)
 {
-	json_auto_t *owned = result ? result : json_object(), *all = json_object();
 	va_list ap;
 
 	va_start(ap, fmt);
 	(void)vfprintf(stderr, fmt, ap);
 	va_end(ap);
 	(void)fputc('\n', stderr);
-	json_put_bool(all, "ok", true);
-	(void)json_object_update(all, owned);
-	report(v, all);
+	report_success(v, result);
+	json_decref(result);
 	return VMADM_OK;
 }
