@@ -464,13 +464,13 @@ queue_if_bad(void *arg, struct track *t)
 }
 
 void
-load_queue_refresh_index(struct load_queue *q)
+load_queue_refresh_index(struct load_queue *q, bool first)
 {
 	struct err err = { 0 };
 	int r;
 
 	q->index_event = false;
-	r = loader_refresh_index(q->d->loader, on_row, q, &err);
+	r = loader_refresh_index(q->d->loader, first ? NULL : on_row, q, &err);
 	if (r < 0 && !q->index_failed) {
 		log_error("the zone index cannot be read; what it said stays true", LE(&err));
 		status_refresh_error(q->d->status, err.msg);
@@ -524,7 +524,7 @@ run_sync(struct load_queue *q)
 		TAILQ_REMOVE(&q->syncs, s, entry);
 		TAILQ_INSERT_TAIL(&same, s, entry);
 	}
-	load_queue_refresh_index(q);
+	load_queue_refresh_index(q, false);
 	(void)load_queue_now(q, first->uuid, LOAD_SYNC, NULL);
 	while ((s = TAILQ_FIRST(&same))) {
 		TAILQ_REMOVE(&same, s, entry);
@@ -548,7 +548,7 @@ work_once(struct load_queue *q)
 	if (q->sysinfo_event)
 		refresh_sysinfo(q);
 	if (q->index_event)
-		load_queue_refresh_index(q);
+		load_queue_refresh_index(q, false);
 	t = TAILQ_FIRST(&q->ready);
 	if (t)
 		(void)load_track(q, t, LOAD_EVENT, NULL);

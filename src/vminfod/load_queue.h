@@ -59,8 +59,9 @@ struct track *load_queue_find(struct load_queue *q, const char *uuid);
  * a modification, owned. */
 enum change_kind
 load_queue_now(struct load_queue *q, const char *uuid, enum load_mode mode, json_t **ret_changes);
-/* Re-read the index if it changed; failures are reported here. */
-void load_queue_refresh_index(struct load_queue *q);
+/* Re-read the index if it changed and queue the VMs it names; the first time they are loaded
+ * anyway. Failures are reported here. */
+void load_queue_refresh_index(struct load_queue *q, bool first);
 
 /* `queue` of /status (vminfod.md 4). New reference. */
 json_t *load_queue_status(const struct load_queue *q);

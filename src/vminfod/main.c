@@ -38,6 +38,7 @@
 #define TICK_MS        1000
 #define SPARE_CONNS    256         /* beside listeners, per socket */
 #define MMAP_THRESHOLD (256 << 10) /* lists go back to the system when they are freed */
+#define TRIM_THRESHOLD (1 << 20)   /* what loads use for a moment is not given back each time */
 #define UNIX_BACKLOG   1024
 
 enum { OPT_ROOT, OPT_PORT, OPT_NO_TCP, OPT_INTERVAL, OPT_HELP, OPT_VERSION };
@@ -439,6 +440,7 @@ main(int argc, char **argv)
 		return 0;
 	}
 	(void)mallopt(M_MMAP_THRESHOLD, MMAP_THRESHOLD);
+	(void)mallopt(M_TRIM_THRESHOLD, TRIM_THRESHOLD);
 	log_init("vminfod", LOG_INFO);
 	json_setup();
 	if (paths_init(p.settings.root, &err) < 0 || prepare_host(&p, &err) < 0)

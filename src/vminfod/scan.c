@@ -180,7 +180,7 @@ begin(struct scan *s)
 	watch_drain(s->d->watch);
 	if (loader_refresh_sysinfo(s->d->loader) && s->running != SCAN_BOOT)
 		load_queue_all(s->d->queue);
-	load_queue_refresh_index(s->d->queue);
+	load_queue_refresh_index(s->d->queue, s->running == SCAN_BOOT);
 	collect(s);
 }
 
