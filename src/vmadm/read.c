@@ -24,10 +24,11 @@ go_direct(const char *reason)
 {
 	static bool said;
 
-	if (!said)
-		(void)fprintf(stderr,
-		    "vmadm: vminfod does not answer (%s); reading the sources directly\n", reason);
+	if (said)
+		return;
 	said = true;
+	(void)fprintf(
+	    stderr, "vmadm: vminfod does not answer (%s); reading the sources directly\n", reason);
 	/* Defaults will do for reading. */
 	(void)conf_load(NULL);
 }
