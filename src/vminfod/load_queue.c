@@ -360,7 +360,9 @@ report_failure(struct load_queue *q, const char *uuid, const json_t *object)
 	const json_t *e = json_object_get(object, "load_error");
 	const char *file = str_or_empty(json_member_str(e, "file"));
 	const char *reason = str_or_empty(json_member_str(e, "reason"));
-	auto_free char *text = xasprintf("VM %s: %s: %s", uuid, file, reason);
+	bool named = str_starts(reason, file); /* most reasons begin with the file */
+	auto_free char *text = named ? xasprintf("VM %s: %s", uuid, reason)
+	                             : xasprintf("VM %s: %s: %s", uuid, file, reason);
 
 	log_warn("a source of the VM cannot be read", LS("vm", uuid), LS("file", file),
 	    LS("reason", reason));
