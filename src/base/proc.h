@@ -39,12 +39,15 @@ struct spawn {
 	int nofile;         /* RLIMIT_NOFILE, 0: keep */
 	const char *cgroup; /* host path of a cgroup directory to join (cgroup.procs), NULL: none */
 	bool die_with_parent; /* PR_SET_PDEATHSIG SIGKILL */
+	int pidfile_fd; /* the child writes its pid and a newline here before it can be missed; -1:
+	                   no */
 };
 #define SPAWN_INIT                                                                                 \
 	((struct spawn){ .cwd_fd = -1,                                                             \
 	    .stdin_fd = -1,                                                                        \
 	    .stdout_fd = -1,                                                                       \
 	    .stderr_fd = -1,                                                                       \
+	    .pidfile_fd = -1,                                                                      \
 	    .uid = (uid_t)-1,                                                                      \
 	    .gid = (gid_t)-1 })
 

@@ -19,6 +19,7 @@
 
 /* What the child was doing when it failed; sent to the parent through the error pipe. */
 enum step {
+	STEP_PIDFILE,
 	STEP_STDIO,
 	STEP_FDS,
 	STEP_SESSION,
@@ -31,6 +32,7 @@ enum step {
 };
 
 static const char *const step_names[] = {
+	[STEP_PIDFILE] = "writing its pid file",
 	[STEP_STDIO] = "setting up its standard input and output",
 	[STEP_FDS] = "passing descriptors",
 	[STEP_SESSION] = "making a session",
@@ -98,6 +100,21 @@ child_stdio(const struct spawn *s)
 		if (dup2(from[i], i) < 0)
 			return -errno;
 	return 0;
+}
+
+/* Without stdio, which is not safe between fork and exec. */
+static int
+child_pidfile(const struct spawn *s)
+{
+	char text[16];
+	size_t at = sizeof(text);
+
+	if (s->pidfile_fd < 0)
+		return 0;
+	text[--at] = '\n';
+	for (pid_t pid = getpid(); pid > 0; pid /= 10)
+		text[--at] = (char)('0' + pid % 10);
+	return write(s->pidfile_fd, text + at, sizeof(text) - at) < 0 ? -errno : 0;
 }
 
 static int
@@ -210,6 +227,7 @@ child_main(struct child *c)
 	child_step(c, STEP_STDIO, fd < 0 ? -errno : 0);
 	c->error_fd = fd;
 	child_signals();
+	child_step(c, STEP_PIDFILE, child_pidfile(s));
 	child_step(c, STEP_STDIO, child_stdio(s));
 	child_step(c, STEP_FDS, child_fds(s));
 	child_step(c, STEP_SESSION, s->new_session && setsid() < 0 ? -errno : 0);

@@ -159,13 +159,18 @@ spawn_hypervisor(struct mon *m, char *const *argv, uid_t uid, gid_t gid, struct 
 	static const char *const env[] = { "PATH=/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin",
 		NULL };
 	const struct rlimit no_core = { 0, 0 };
+	auto_close int pidfile = openat(
+	    m->tmp_fd, VMM_PIDFILE, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	struct spawn s = SPAWN_INIT;
 
+	if (pidfile < 0)
+		return err_errno(err, -errno, VMM_PIDFILE, "cannot be made");
 	/* A core file of a guest's memory is nobody's business. Inherited. */
 	(void)setrlimit(RLIMIT_CORE, &no_core);
 	s.argv = (const char *const *)argv;
 	s.env = env;
 	s.cwd_fd = m->tmp_fd;
+	s.pidfile_fd = pidfile;
 	s.stdout_fd = m->log_fd;
 	s.stderr_fd = m->log_fd;
 	s.uid = uid;

@@ -563,6 +563,8 @@ exit_finished(struct mon *m)
 	}
 	m->qmp_ready = false;
 	console_disconnect(m);
+	if (m->tmp_fd >= 0)
+		(void)unlinkat(m->tmp_fd, VMM_PIDFILE, 0);
 	cause = exit_record(m);
 	words = vm_log_last_words(m);
 	(void)err_set(&err, -EIO, "hypervisor", "ended before the guest ran: %s",

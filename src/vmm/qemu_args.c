@@ -208,7 +208,6 @@ static const struct arg_row rows[] = {
 	{ "-boot", "{order}", .raw = true }, /* itself in key=value syntax, written by the user */
 	{ .make = qemu_nic_args },
 	{ .make = smbios_args },
-	{ "-pidfile", VMM_PIDFILE },
 	{ .make = vga_args },
 	{ "-display", "none" },
 	{ "-chardev", "socket,id=qmp,path=" VMM_QMP_PUBLIC ",server=on,wait=off" },

@@ -58,7 +58,7 @@ smallest_vm(void **state)
 		"type=1,manufacturer=Joyent,product=SmartDC "
 		"HVM,version=7.20260101T000000Z,serial=" UUID ",uuid=" UUID
 		",sku=001,family=Virtual Machine",
-		"-pidfile", "vm.pid", "-vga", "std", "-display", "none", "-chardev",
+		"-vga", "std", "-display", "none", "-chardev",
 		"socket,id=qmp,path=vm.qmp,server=on,wait=off", "-mon", "chardev=qmp,mode=control",
 		"-chardev", "socket,id=monitor,path=vm.monitor,server=on,wait=off", "-mon",
 		"chardev=monitor,mode=control", "-chardev",
