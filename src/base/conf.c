@@ -45,7 +45,7 @@ const struct conf_key conf_keys[] = {
 	  "Console log files kept per virtual machine." },
 	{ "vm.restart_delay", CONF_INT, "1", 0, 86400, NULL,
 	  "Seconds before the first restart; doubled for each further one." },
-	{ "vm.restart_budget", CONF_INT, "4", 0, 1000000, NULL,
+	{ "vm.restart_budget", CONF_INT, "3", 0, 1000000, NULL,
 	  "Restarts allowed within the window before quarantine." },
 	{ "vm.restart_window", CONF_INT, "60", 1, INT64_C(31536000), NULL,
 	  "Seconds over which restarts are counted." },

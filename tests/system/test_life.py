@@ -136,7 +136,7 @@ def test_delete_of_a_running_vm(host, bootsector):
 def test_restart_policy_and_quarantine(bare, bootsector):
     conf = bare.path("/etc/vmnode/vmnode.conf")
     conf.parent.mkdir(parents=True)
-    conf.write_text("[vm]\nrestart_budget = 2\nrestart_window = 300\n")
+    conf.write_text("[vm]\nrestart_budget = 1\nrestart_window = 300\n")
     host = bare.start()
     uuid = vmhost.create_quick(host, bootsector, restart_policy="on-failure")
     host.vmadm("start", uuid)
