@@ -3,18 +3,43 @@
 export LC_ALL=C.UTF-8
 jobs=$(nproc)
 failed_steps=()
+step_pid=
+step_log=
+trap 'interrupted' INT TERM HUP
+
+interrupted() {
+	[ -z "$step_pid" ] || kill -TERM -- "-$step_pid" 2>/dev/null || :
+	[ -z "$step_log" ] || rm -f "$step_log"
+	exit 130
+}
 
 # step NAME COMMAND...: run it and say in one line how it ended and after how many seconds. Shows the output of what failed and
-# notes its name in failed_steps. Always returns 0: in what stands before `||` or after `if`, `set -e` would have no effect.
+# notes its name in failed_steps. Always returns 0.
 step() {
-	local name=$1 log status=0 begin=$EPOCHREALTIME
-	shift
-	log=$(mktemp)
-	("$@") >"$log" 2>&1 </dev/null &
-	wait $! || status=$?
-	say_end "$name" "$status" "$begin" "$(result_of "$log")"
-	[ "$status" = 0 ] || sed 's/^/    /' "$log"
-	rm -f "$log"
+	local name=$1 begin=$EPOCHREALTIME
+	step_log=$(mktemp)
+	run_group "${@:2}" >"$step_log" 2>&1
+	say_end "$name" "$status" "$begin" "$(result_of "$step_log")"
+	[ "$status" = 0 ] || sed 's/^/    /' "$step_log"
+	rm -f "$step_log"
+}
+
+# substeps NAME COMMAND...: the same for a program that reports its own steps.
+substeps() {
+	run_group "${@:2}"
+	[ "$status" = 0 ] || failed_steps+=("$1")
+}
+
+# Run a command in a process group of its own, which an interrupted run can end whole. Sets `status` and returns 0: in what
+# stands before `||`, `set -e` would have no effect.
+run_group() {
+	status=0
+	set -m
+	("$@") </dev/null &
+	step_pid=$!
+	set +m
+	wait "$step_pid" || status=$?
+	step_pid=
 }
 
 # Lines of a step's output that begin with "result: " are shown on the step's own line.
