@@ -138,7 +138,13 @@ compute_state(const struct prop *p, const struct vm_sources *s, const json_t *ob
 json_t *
 compute_exit(const struct prop *p, const struct vm_sources *s, const json_t *obj)
 {
+	const char *exited = json_member_str(s->part[SRC_EXIT], "exit_timestamp");
+	const char *booted = json_member_str(s->part[SRC_RUN], "boot_timestamp");
+
 	if (str_eq(json_member_str(obj, "zone_state"), zone_state_names[ZONE_RUNNING]))
+		return NULL;
+	/* While a VM is being torn down its own exit may not be written yet; an older one is not it. */
+	if (exited && booted && strcmp(exited, booted) < 0)
 		return NULL;
 	return json_incref(json_object_get(s->part[SRC_EXIT], p->name));
 }

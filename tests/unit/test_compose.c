@@ -109,6 +109,21 @@ exit_is_shown_when_it_does_not_run(void **state)
 }
 
 static void
+exit_of_an_earlier_run_is_not_that_of_this_one(void **state)
+{
+	struct vm_sources s = sources("{'brand':'kvm'}");
+	json_auto_t *obj = NULL;
+
+	s.part[SRC_EXIT] = J("{'exit_status':-9,'exit_timestamp':'2026-01-01T00:00:00.000Z'}");
+	s.part[SRC_RUN] =
+	    J("{'zone_state':'shutting_down','boot_timestamp':'2026-01-01T00:00:01.000Z'}");
+	obj = vm_compose(&s, NULL);
+	assert_null(json_object_get(obj, "exit_status"));
+	assert_null(json_object_get(obj, "exit_timestamp"));
+	vm_sources_done(&s);
+}
+
+static void
 state_follows_its_rules(void **state)
 {
 	static const struct {
@@ -285,6 +300,7 @@ main(void)
 		cmocka_unit_test(only_hardware_vms_show_empty_disks),
 		cmocka_unit_test(every_source_has_its_part),
 		cmocka_unit_test(exit_is_shown_when_it_does_not_run),
+		cmocka_unit_test(exit_of_an_earlier_run_is_not_that_of_this_one),
 		cmocka_unit_test(state_follows_its_rules),
 		cmocka_unit_test(transition_is_split_and_joined),
 		cmocka_unit_test(disks_show_their_volumes),
