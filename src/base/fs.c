@@ -6,7 +6,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
+#include <sys/file.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -35,20 +36,23 @@ stamp_of(const struct stat *st)
 		.ctime_ns = timespec_ns(&st->st_ctim) };
 }
 
+/* `size` is what the file said it has: one read, and a buffer no larger, serve most files. */
 static int
-read_all(int fd, size_t max, struct buf *ret)
+read_all(int fd, size_t size, size_t max, struct buf *ret)
 {
-	size_t start = ret->len;
+	size_t start = ret->len, block = size > 0 ? size + 1 : READ_BLOCK;
 
 	for (;;) {
 		size_t left = max - (ret->len - start);
 		/* One byte more than allowed shows that the file is too long. */
-		ssize_t n = buf_read(ret, fd, left < READ_BLOCK ? left + 1 : READ_BLOCK);
+		size_t want = left < block ? left + 1 : block;
+		ssize_t n = buf_read(ret, fd, want);
 
-		if (n <= 0)
-			return (int)n;
-		if ((size_t)n > left)
-			return -EFBIG;
+		if (n < 0 || (size_t)n > left)
+			return n < 0 ? (int)n : -EFBIG;
+		if (n == 0 || (size > 0 && (size_t)n < want))
+			return 0;
+		block = READ_BLOCK;
 	}
 }
 
@@ -67,8 +71,7 @@ read_file(int dirfd, const char *name, size_t max, struct buf *ret, struct fs_st
 		return -EINVAL;
 	if (st.st_size > 0 && (uint64_t)st.st_size > max)
 		return -EFBIG;
-	buf_reserve(ret, (size_t)st.st_size + 1);
-	r = read_all(fd, max, ret);
+	r = read_all(fd, (size_t)st.st_size, max, ret);
 	if (r < 0) {
 		ret->len = start;
 		ret->data[start] = '\0';
@@ -178,26 +181,77 @@ apply_owner(int fd, const struct fs_owner *owner)
 	return fchmod(fd, owner->mode) < 0 ? -errno : 0;
 }
 
-static int
-write_new(int dirfd, const char *name, const void *data, size_t len, const struct fs_owner *owner)
+/* Not a file that a writer of ours made. */
+static bool
+is_foreign(int fd)
 {
-	int fd auto_close = openat(
-	    dirfd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY, 0600);
-	int r;
+	struct stat st;
 
-	if (fd < 0)
-		return -errno;
-	r = write_all(fd, data, len);
+	return fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_nlink > 1;
+}
+
+/* The name is still that of the open file: neither renamed into place nor removed meanwhile. */
+static bool
+is_named(int dirfd, const char *name, int fd)
+{
+	struct stat here, there;
+
+	return fstat(fd, &here) == 0 && fstatat(dirfd, name, &there, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       here.st_ino == there.st_ino && here.st_dev == there.st_dev;
+}
+
+/*
+ * The temporary file, locked. One name per file, so that what a killed writer left is used by the
+ * next one instead of staying for ever; the lock keeps two writers apart.
+ */
+static int
+open_new(int dirfd, const char *name)
+{
+	for (;;) {
+		int fd auto_close = openat(dirfd, name,
+		    O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0600);
+		int r;
+
+		if (fd < 0)
+			return -errno;
+		do
+			r = flock(fd, LOCK_EX);
+		while (r < 0 && errno == EINTR);
+		if (r < 0)
+			return -errno;
+		if (is_foreign(fd))
+			return -EEXIST;
+		if (is_named(dirfd, name, fd))
+			return ftruncate(fd, 0) < 0 ? -errno : take_fd(&fd);
+	}
+}
+
+/* Some file systems report a full disk only when the file is closed: one of two descriptors is,
+ * the other keeps the lock. */
+static int
+close_copy(int fd)
+{
+	int copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+
+	return copy < 0 || close(copy) < 0 ? -errno : 0;
+}
+
+static int
+write_new(int fd, const void *data, size_t len, const struct fs_owner *owner)
+{
+	int r = write_all(fd, data, len);
+
 	if (r == 0)
 		r = apply_owner(fd, owner);
 	if (r == 0 && fsync(fd) < 0)
 		r = -errno;
-	/* Some file systems report a full disk only now. */
-	if (close(take_fd(&fd)) < 0 && r == 0)
-		r = -errno;
-	if (r < 0)
-		(void)unlinkat(dirfd, name, 0);
-	return r;
+	return r == 0 ? close_copy(fd) : r;
+}
+
+static char *
+new_name(const char *name)
+{
+	return xasprintf(".%s.new", name);
 }
 
 static int
@@ -205,19 +259,19 @@ replace_file(
     int dirfd, const char *name, const void *data, size_t len, const struct fs_owner *owner)
 {
 	char *temp auto_free = NULL;
-	uint64_t random;
+	int fd auto_close = -1;
 	int r;
 
 	if (strchr(name, '/') || !*name)
 		return -EINVAL;
-	if (getrandom(&random, sizeof(random), 0) != (ssize_t)sizeof(random))
-		return -EIO;
-	temp = xasprintf(".%s.%016llx.new", name, (unsigned long long)random);
-	r = write_new(dirfd, temp, data, len, owner);
-	if (r < 0)
-		return r;
-	if (renameat(dirfd, temp, dirfd, name) < 0) {
+	temp = new_name(name);
+	fd = open_new(dirfd, temp);
+	if (fd < 0)
+		return fd;
+	r = write_new(fd, data, len, owner);
+	if (r == 0 && renameat(dirfd, temp, dirfd, name) < 0)
 		r = -errno;
+	if (r < 0) {
 		(void)unlinkat(dirfd, temp, 0);
 		return r;
 	}
@@ -429,4 +483,21 @@ fs_unlink(const char *path, struct err *err)
 	if (unlink(path) == 0 || errno == ENOENT)
 		return 0;
 	return err_errno(err, -errno, NULL, "cannot remove %s", path_logical(path));
+}
+
+int
+fs_unlink_replaced(const char *path, struct err *err)
+{
+	const char *name;
+	int dirfd auto_close = fs_open_parent(path, &name);
+	char *temp auto_free = new_name(name);
+
+	if (dirfd < 0)
+		return dirfd == -ENOENT
+		           ? 0
+		           : err_errno(err, dirfd, NULL, "cannot remove %s", path_logical(path));
+	if ((unlinkat(dirfd, temp, 0) < 0 && errno != ENOENT) ||
+	    (unlinkat(dirfd, name, 0) < 0 && errno != ENOENT))
+		return err_errno(err, -errno, NULL, "cannot remove %s", path_logical(path));
+	return 0;
 }

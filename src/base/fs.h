@@ -38,8 +38,9 @@ int fs_read(const char *path, size_t max, struct buf *ret, struct fs_stamp *stam
 int fs_read_at(int dirfd, const char *name, size_t max, struct buf *ret, struct fs_stamp *stamp,
     struct err *err);
 
-/* Replace atomically. The temporary name is ".<name>.<random>.new" in the same directory and is
- * removed on any failure. */
+/* Replace atomically. The temporary name is ".<name>.new" in the same directory and is removed on
+ * any failure; what a killed writer left there is used by the next one. Writers of one file wait
+ * for each other. */
 int fs_replace(
     const char *path, const void *data, size_t len, const struct fs_owner *owner, struct err *err);
 int fs_replace_at(int dirfd, const char *name, const void *data, size_t len,
@@ -60,6 +61,8 @@ bool fs_stamp_is_young(const struct fs_stamp *s, int64_t ms);
 int fs_mkdir_p(const char *path, const struct fs_owner *owner, struct err *err);
 /* Remove; absent is success. */
 int fs_unlink(const char *path, struct err *err);
+/* The same for a file that fs_replace() writes, with what a killed writer left of it. */
+int fs_unlink_replaced(const char *path, struct err *err);
 /*
  * rm -r that never follows a symlink and stops with -EXDEV at anything mounted below `path`. Absent
  * is success.

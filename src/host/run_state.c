@@ -214,7 +214,7 @@ run_state_remove(const char *uuid, struct err *err)
 {
 	auto_free char *host = path_hostf(PATH_RUN_ZONES "/%s.state", uuid);
 
-	return fs_unlink(host, err);
+	return fs_unlink_replaced(host, err);
 }
 
 /* --- As part of a VM object --- */

@@ -432,5 +432,5 @@ zone_xml_remove(const char *uuid, struct err *err)
 	auto_close int lock = zone_index_lock(err);
 	if (lock < 0)
 		return lock;
-	return fs_unlink(host, err);
+	return fs_unlink_replaced(host, err);
 }

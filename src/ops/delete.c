@@ -231,6 +231,15 @@ lock_busy(struct job *j, struct err *err)
 	return r;
 }
 
+/* A create or delete that was killed while it wrote its first journal left a file and nothing else.
+ * Under the lock: nobody begins one now. */
+static void
+remove_traces(const struct job *j)
+{
+	for (unsigned i = 0; journal_ops[i]; i++)
+		(void)journal_remove(journal_ops[i], j->uuid, NULL);
+}
+
 static int
 delete_locked(struct job *j, struct err *err)
 {
@@ -239,8 +248,10 @@ delete_locked(struct job *j, struct err *err)
 
 	if (r < 0)
 		return r;
-	if (!there)
+	if (!there) {
+		remove_traces(j);
 		return err_set(err, -ENOENT, "uuid", "VM %s not found", j->uuid);
+	}
 	r = check_indestructible(j->uuid, err);
 	return r < 0 && r != -ENOENT ? r : run_steps(j, err);
 }
@@ -257,11 +268,10 @@ op_delete(struct op *op, const char *uuid, struct err *err)
 		r = is_there(uuid, &there, err);
 	if (r < 0)
 		return r;
-	if (!there)
-		return err_set(err, -ENOENT, "uuid", "VM %s not found", uuid);
 	r = job_lock(&j, 0, err);
 	if (r == -EBUSY)
-		r = lock_busy(&j, err);
+		r = there ? lock_busy(&j, err)
+		          : err_set(err, -ENOENT, "uuid", "VM %s not found", uuid);
 	if (r < 0)
 		return r;
 	r = delete_locked(&j, err);

@@ -86,14 +86,33 @@ halt_adopt(struct job *j, struct err *err)
 	return monitor_spawn(&s, err);
 }
 
-/* The end of a monitor that was killed with its hypervisor is recorded by a new one. */
-static void
+/*
+ * Neither of the processes that the run state names is there. A new monitor records the end, or
+ * takes over a hypervisor whose monitor was killed before it could write down which process it is.
+ * 1: nothing runs; 0: look again.
+ */
+static int
 record_lost(struct job *j, const struct vm_processes *p)
 {
+	struct vm_processes now = { 0 };
 	struct err e = { 0 };
 
-	if (is_unrecorded(p) && halt_adopt(j, &e) < 0)
+	if (!is_unrecorded(p))
+		return 1;
+	if (halt_adopt(j, &e) < 0) {
 		log_warn("an exit cannot be recorded", LS("uuid", j->uuid), LE(&e));
+		return 1;
+	}
+	return vm_processes(j->uuid, &now, NULL) == 0 && (now.hypervisor || now.monitor) ? 0 : 1;
+}
+
+void
+halt_settle_lost(struct job *j)
+{
+	struct vm_processes p = { 0 };
+
+	if (vm_processes(j->uuid, &p, NULL) == 0 && !p.hypervisor && !p.monitor)
+		(void)record_lost(j, &p);
 }
 
 /* --- asking the monitor --- */
@@ -176,10 +195,8 @@ graceful_attempt(struct job *j, int64_t deadline_ms, struct err *err)
 
 	if (r < 0)
 		return r;
-	if (!p.hypervisor && !p.monitor) {
-		record_lost(j, &p);
-		return 1;
-	}
+	if (!p.hypervisor && !p.monitor)
+		return record_lost(j, &p);
 	if (!p.monitor) {
 		r = halt_adopt(j, err);
 		return r < 0 ? r : 0;
@@ -220,10 +237,8 @@ force_attempt(struct job *j, struct err *err)
 
 	if (r < 0)
 		return r;
-	if (!p.hypervisor && !p.monitor) {
-		record_lost(j, &p);
-		return 1;
-	}
+	if (!p.hypervisor && !p.monitor)
+		return record_lost(j, &p);
 	if (!p.monitor)
 		(void)halt_adopt(j, NULL);
 	r = request_stop(j, true, 0, now_ms() + ANSWER_MS, NULL);
@@ -256,7 +271,7 @@ kill_both(struct job *j, struct err *err)
 	}
 	r = vm_processes(j->uuid, &p, err);
 	if (r == 0)
-		record_lost(j, &p);
+		(void)record_lost(j, &p);
 	return r;
 }
 

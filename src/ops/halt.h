@@ -19,6 +19,10 @@ int halt_force(struct job *j, struct err *err);
 /* Start a monitor for a hypervisor that lost its own, or to record the end of both. */
 int halt_adopt(struct job *j, struct err *err);
 
+/* When neither process of the run state is there: halt_adopt(), so that vm_processes() tells the
+ * truth even after a monitor was killed while it started the hypervisor. */
+void halt_settle_lost(struct job *j);
+
 /* The monitor of a VM that was halted ends by itself; one that lingers is killed (it would write
  * into what is about to be removed). */
 void halt_end_monitor(const struct vm_processes *p);

@@ -138,7 +138,7 @@ journal_remove(const char *op, const char *uuid, struct err *err)
 {
 	auto_free char *path = journal_path(op, uuid);
 
-	return fs_unlink(path, err);
+	return fs_unlink_replaced(path, err);
 }
 
 bool

@@ -25,6 +25,16 @@ struct start {
 	const char *order;
 };
 
+/* The monitor was killed before it said anything; the hypervisor may be there. */
+static bool
+was_brought_up(struct job *j)
+{
+	struct vm_processes p = { 0 };
+
+	halt_settle_lost(j);
+	return vm_processes(j->uuid, &p, NULL) == 0 && p.hypervisor;
+}
+
 static int
 boot_run(void *state, struct err *err)
 {
@@ -34,19 +44,26 @@ boot_run(void *state, struct err *err)
 		.reason = job_reason(s->j),
 		.by = s->j->op->by,
 		.timeout_ms = START_MS };
+	int r;
 
-	return monitor_spawn(&m, err);
+	r = monitor_spawn(&m, err);
+	return r == -ENOEXEC && was_brought_up(s->j) ? 0 : r;
 }
 
 /* The VM runs: that it would not boot with the host is no reason to fail. */
+static void
+note_autoboot(struct job *j)
+{
+	struct err e = { 0 };
+
+	if (job_set_autoboot(j, true, &e) < 0)
+		log_warn("autoboot cannot be set", LS("uuid", j->uuid), LE(&e));
+}
+
 static int
 autoboot_run(void *state, struct err *err)
 {
-	const struct start *s = state;
-	struct err e = { 0 };
-
-	if (job_set_autoboot(s->j, true, &e) < 0)
-		log_warn("autoboot cannot be set", LS("uuid", s->j->uuid), LE(&e));
+	note_autoboot(((const struct start *)state)->j);
 	return 0;
 }
 
@@ -112,13 +129,16 @@ settle_processes(struct job *j, struct err *err)
 }
 
 static int
-check_state(const struct job *j, const json_t *vm, struct err *err)
+check_state(struct job *j, const json_t *vm, struct err *err)
 {
 	const char *state = str_or_empty(json_member_str(vm, "state"));
 	const char *zone_state = json_member_str(vm, "zone_state");
 
-	if (str_eq(state, "running"))
+	if (str_eq(state, "running")) {
+		if (!json_member_bool(vm, "autoboot", false))
+			note_autoboot(j);
 		return err_set(err, -EALREADY, NULL, "VM %s is already 'running'", j->uuid);
+	}
 	if (!str_eq(state, "stopped") &&
 	    !(str_eq(state, "provisioning") && str_eq(zone_state, "installed")))
 		return err_set(err, -EINVAL, NULL,

@@ -100,6 +100,8 @@ steps_run(struct job *j, const struct step *steps, unsigned n, struct journal *j
 	/* A tool killed by the same Ctrl-C fails; the reason is the signal. */
 	if (job_check_interrupted(err) < 0)
 		r = -EINTR;
+	if (began && steps[i - 1].is_final)
+		return r;
 	if (!began || r == -EEXIST)
 		i--;
 	while (i-- > 0)

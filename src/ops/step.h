@@ -22,6 +22,7 @@ struct step {
 	int (*run)(void *state, struct err *err);
 	int (*undo)(void *state, struct err *err);
 	bool (*needed)(void *state); /* NULL: always */
+	bool is_final; /* once begun, nothing is undone any more: the next operation finishes */
 };
 
 /*

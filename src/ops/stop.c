@@ -81,11 +81,13 @@ runs(const char *uuid)
 
 /* 0 when there is a process that nobody is stopping yet. */
 static int
-check_running(const struct job *j, bool force, struct err *err)
+check_running(struct job *j, bool force, struct err *err)
 {
 	struct vm_processes p;
-	int r = vm_processes(j->uuid, &p, err);
+	int r;
 
+	halt_settle_lost(j);
+	r = vm_processes(j->uuid, &p, err);
 	if (r < 0)
 		return r;
 	if ((p.hypervisor || p.monitor) && (force || !is_being_stopped(j)))

@@ -295,7 +295,7 @@ static const struct step steps[] = {
 	{ "files", files_run, files_undo, changes_files },
 	{ "quota", quota_run, quota_undo, changes_quota },
 	{ "config", config_run, config_undo, changes_config },
-	{ "remove_volumes", remove_volumes_run, NULL, removes_volumes },
+	{ "remove_volumes", remove_volumes_run, NULL, removes_volumes, true },
 };
 
 /* --- what a killed update left --- */

@@ -71,7 +71,7 @@ dir_props_remove(const char *uuid, struct err *err)
 {
 	auto_free char *host = path_hostf(DIR_PROPS "/%s.json", uuid);
 
-	return fs_unlink(host, err);
+	return fs_unlink_replaced(host, err);
 }
 
 int
