@@ -5,6 +5,7 @@
  */
 #include "ops/ops.h"
 
+#include <assert.h>
 #include <errno.h>
 
 #include "base/cleanup.h"
@@ -123,14 +124,13 @@ adds_volumes(void *state)
 	return is_changed(u, "disks");
 }
 
-/* In the journal at once, so that a killed update leaves no volume that nobody knows. */
 static int
 note_volume(void *arg, const char *path, struct err *err)
 {
 	struct update *u = arg;
 
 	json_array_append_new(u->made, json_string(path));
-	return journal_write(u->journal, err);
+	return 0;
 }
 
 static int
@@ -148,6 +148,7 @@ remove_paths(const struct update *u, const json_t *paths, struct err *err)
 	const json_t *path;
 	size_t i;
 
+	assert(u->pool);
 	json_array_foreach (paths, i, path) {
 		int r =
 		    u->pool->remove_volume(POOL_DEFAULT, u->j->uuid, json_string_value(path), err);
@@ -300,32 +301,64 @@ static const struct step steps[] = {
 
 /* --- what a killed update left --- */
 
+/* The array of volumes that there are now. */
+static int
+volumes_now(const struct update *u, json_t **ret, struct err *err)
+{
+	auto_strv char **paths = NULL;
+	json_t *all;
+	int r = u->pool->volumes(POOL_DEFAULT, u->j->uuid, &paths, err);
+
+	if (r < 0)
+		return r;
+	all = json_array();
+	for (char **path = paths; path && *path; path++)
+		json_array_append_new(all, json_string(*path));
+	*ret = all;
+	return 0;
+}
+
+static bool
+has_path(const json_t *paths, const char *path)
+{
+	const json_t *p;
+	size_t i;
+
+	json_array_foreach (paths, i, p)
+		if (str_eq(json_string_value(p), path))
+			return true;
+	return false;
+}
+
 /* Volumes it made or was to remove, as far as the configuration does not name them. */
 int
 update_recover(struct job *j, const json_t *journal, struct err *err)
 {
-	static const char *const lists[] = { "made", "removed" };
 	const json_t *data = json_object_get(journal, "data");
-	json_auto_t *stored = NULL, *unnamed = json_array();
+	const json_t *had = json_object_get(data, "had"),
+	             *removed = json_object_get(data, "removed");
+	json_auto_t *stored = NULL, *now = NULL, *unnamed = json_array();
 	struct update u = { .j = j };
 	const json_t *path;
 	size_t i;
 	int r;
 
-	if (!json_array_size(json_object_get(data, "made")) &&
-	    !json_array_size(json_object_get(data, "removed")))
+	if (!json_is_array(had)) /* it changed no disk */
 		return 0;
 	r = zone_xml_load(j->uuid, &stored, NULL, NULL, err);
 	if (r == 0)
 		r = pool_find(POOL_DEFAULT, &u.pool, err);
+	if (r == 0)
+		r = volumes_now(&u, &now, err);
 	if (r < 0) /* on doubt nothing is destroyed */
 		return r;
-	for (unsigned k = 0; k < ARRAY_LEN(lists); k++)
-		json_array_foreach (json_object_get(data, lists[k]), i, path)
-			if (json_is_string(path) &&
-			    !has_disk(json_object_get(stored, "disks"), json_string_value(path)))
-				json_array_append_new(
-				    unnamed, json_string(json_string_value(path)));
+	json_array_foreach (now, i, path) {
+		const char *name = json_string_value(path);
+
+		if ((!has_path(had, name) || has_path(removed, name)) &&
+		    !has_disk(json_object_get(stored, "disks"), name))
+			json_array_append_new(unnamed, json_string(name));
+	}
 	return remove_paths(&u, unnamed, err);
 }
 
@@ -436,13 +469,17 @@ write_all(struct update *u, struct err *err)
 {
 	auto_free char *path = path_hostf("%s/%s.busy", PATH_RUN_ZONES, u->j->uuid);
 	auto_close int bracket = lock_take(path, BRACKET_WAIT_MS, err);
-	json_t *data;
+	json_t *data, *had = NULL;
+	int r;
 
 	if (bracket < 0)
 		return bracket;
+	r = is_changed(u, "disks") ? volumes_now(u, &had, err) : 0;
+	if (r < 0)
+		return r;
 	u->journal = journal_new(u->j->name, u->j->uuid, u->j->op->by, job_reason(u->j));
 	data = journal_data(u->journal);
-	json_put(data, "made", json_incref(u->made));
+	json_put(data, "had", had);
 	json_put(data, "removed", json_incref(u->removed));
 	return steps_run(u->j, steps, ARRAY_LEN(steps), u->journal, u, err);
 }

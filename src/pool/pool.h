@@ -49,6 +49,9 @@ struct pool_driver {
 	 * that may write it. */
 	int (*create_volume)(const char *pool, const char *uuid, enum volume_format format,
 	    int64_t size, uid_t owner, char **ret_path, struct err *err);
+	/* Logical paths of the volumes of the VM, also of those whose creation was killed; an
+	 * allocated list, NULL when there are none. */
+	int (*volumes)(const char *pool, const char *uuid, char ***ret, struct err *err);
 	/* Only a path that is a volume of this VM is removed (-EINVAL otherwise); absent is
 	 * success. */
 	int (*remove_volume)(const char *pool, const char *uuid, const char *path, struct err *err);

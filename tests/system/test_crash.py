@@ -159,7 +159,8 @@ def payload_of(uuid):
 
 
 def volumes(host, uuid):
-    return {"/zones/" + p.name for p in host.path("/zones").glob(f"{uuid}-disk*")}
+    """Paths, also of what a killed creation left."""
+    return {"/zones/" + p.name for p in host.path("/zones").glob(f"*{uuid}-disk*")}
 
 
 def disk_paths(vm):
@@ -334,6 +335,14 @@ def monitors_of(host, uuid):
     return found
 
 
+def kill_and_wait(pid):
+    with contextlib.suppress(ProcessLookupError):
+        fd = os.pidfd_open(pid)
+        signal.pidfd_send_signal(fd, signal.SIGKILL)
+        assert select.select([fd], [], [], vmhost.WAIT)[0]
+        os.close(fd)
+
+
 @pytest.mark.slow
 def test_monitor_killed_at_random_instants_of_start(host, bootsector):
     rng = random.Random(SEED)
@@ -344,8 +353,7 @@ def test_monitor_killed_at_random_instants_of_start(host, bootsector):
             pass
         select.select([], [], [], rng.uniform(0, 120) / 1000)
         for pid in monitors_of(host, uuid)[:1]:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+            kill_and_wait(pid)
         p.wait(vmhost.WAIT)
         p.stderr.close()
         if i % 3 == 0:
