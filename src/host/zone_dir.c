@@ -10,6 +10,7 @@
 #include "base/own.h"
 #include "base/paths.h"
 #include "base/str.h"
+#include "base/xmalloc.h"
 #include "host/zone_index.h"
 
 /* Give the open directory to its owner. */
@@ -33,7 +34,7 @@ static int
 make_dir(int zone, const char *rel, const struct fs_owner *owner)
 {
 	const char *slash = strrchr(rel, '/');
-	auto_free char *parent_rel = slash ? strndup(rel, (size_t)(slash - rel)) : NULL;
+	auto_free char *parent_rel = slash ? xstrndup(rel, (size_t)(slash - rel)) : NULL;
 	auto_close int parent = parent_rel ? fs_open_dir_beneath(zone, parent_rel) : dup(zone);
 
 	if (parent < 0)

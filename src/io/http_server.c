@@ -37,7 +37,7 @@
 #define RUNS_PER_TURN     16
 #define LEAVERS_PER_TURN  64
 
-static void
+__attribute__((format(printf, 2, 0))) static void
 library_log(void *cls, const char *fmt, va_list ap)
 {
 	char text[256];
@@ -322,6 +322,7 @@ port_of(int fd)
 
 	if (getsockname(fd, (struct sockaddr *)&ss, &len) < 0)
 		return 0;
+	/* NOLINTNEXTLINE(clang-analyzer-core.CallAndMessage): getsockname has filled it */
 	return ntohs(ss.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&ss)->sin6_port
 	                                      : ((struct sockaddr_in *)&ss)->sin_port);
 }

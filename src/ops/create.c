@@ -2,6 +2,7 @@
  * then on it is a VM. */
 #include "ops/ops.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <string.h>
 
@@ -348,6 +349,7 @@ check_unused(const struct create *c, struct err *err)
 	bool exists, storage;
 	int r = vm_exists(c->uuid, &exists, err);
 
+	assert(c->pool);
 	if (r < 0)
 		return r;
 	if (exists)

@@ -155,8 +155,9 @@ check_host(const struct job *j, const json_t *vm, struct err *err)
 
 	if (r == 0)
 		r = nic_tag_check(vm, err);
-	if (r == 0)
-		r = vm_uid_get(j->uuid, &uid, err);
+	if (r < 0)
+		return r;
+	r = vm_uid_get(j->uuid, &uid, err);
 	return r < 0 ? r : vm_check_paths(vm, uid, NULL, err);
 }
 

@@ -5,6 +5,7 @@
 #include "ops/ops.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 
 #include "base/cleanup.h"
@@ -27,8 +28,7 @@
 static int
 set_transition(struct job *j, int64_t timeout_ms, struct err *err)
 {
-	auto_free char *text =
-	    xasprintf(STOPPING "stopped:%lld", (long long)(clock_wall_ms() + timeout_ms));
+	auto_free char *text = xasprintf(STOPPING "stopped:%" PRId64, clock_wall_ms() + timeout_ms);
 
 	return config_edit(j->uuid, "transition", json_string(text), err);
 }

@@ -81,7 +81,8 @@ open_as(const char *path, uid_t uid)
 		if (setgroups(0, NULL) < 0 || setresgid(uid, uid, uid) < 0 ||
 		    setresuid(uid, uid, uid) < 0)
 			_exit(EPERM);
-		_exit(open(path, O_RDONLY | O_CLOEXEC) < 0 ? errno : 0);
+		int fd = open(path, O_RDONLY | O_CLOEXEC);
+		_exit(fd < 0 ? errno : 0);
 	}
 	while (waitpid(pid, &status, 0) < 0)
 		if (errno != EINTR)

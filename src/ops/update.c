@@ -307,6 +307,8 @@ volumes_now(const struct update *u, json_t **ret, struct err *err)
 {
 	auto_strv char **paths = NULL;
 	json_t *all;
+
+	assert(u->pool);
 	int r = u->pool->volumes(POOL_DEFAULT, u->j->uuid, &paths, err);
 
 	if (r < 0)

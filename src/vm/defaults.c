@@ -1,5 +1,6 @@
 /* Defaults of create and of added elements (vm-properties.md 6.2): the `def` column of the table.
  */
+#include <assert.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -28,6 +29,7 @@ fill_default(const struct prop *p, enum brand brand, json_t *obj)
 void
 payload_element_defaults(const struct prop *p, enum brand brand, json_t *element)
 {
+	assert(p->members);
 	/* An optical disc is an image as it is. */
 	if (str_eq(json_member_str(element, "media"), "cdrom") &&
 	    !json_object_get(element, "format") && prop_member(p, "format"))

@@ -1,4 +1,5 @@
 /* An update applied to a VM (vmadm.md 2.5). */
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 
@@ -138,6 +139,7 @@ array_verb(struct apply *a, const struct prop *p, enum payload_verb verb, const 
 	size_t i;
 	int r = 0;
 
+	assert(one[verb]);
 	if (!json_is_array(list)) {
 		list = json_array();
 		json_object_set_new(a->vm, p->name, list);

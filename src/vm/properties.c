@@ -2,6 +2,7 @@
  * and 21 (sources). */
 #include "vm/properties.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -329,6 +330,7 @@ find_row(const struct prop *parent, const char *name)
 
 	if (!row_index) {
 		index_rows(NULL, properties);
+		assert(row_index);
 		qsort(row_index, row_index_len, sizeof(*row_index), compare_entries);
 	}
 	found = bsearch(&key, row_index, row_index_len, sizeof(*row_index), compare_entries);

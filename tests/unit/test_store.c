@@ -163,8 +163,7 @@ too_many_fields_are_refused(void **state)
 }
 
 static const char *const redacted_objects[] = {
-	"{\"uuid\":\"x\",\"customer_metadata\":{\"root_pw\":\"s\"},\"tags\":{\"a\":1},\"internal_"
-	"metadata\":{}}",
+	"{\"uuid\":\"x\",\"customer_metadata\":{\"a\":\"s\"},\"tags\":{},\"internal_metadata\":{}}",
 	"{\"customer_metadata\":{\"a\":\"{\"},\"ram\":1}",
 	"{\"uuid\":\"x\",\"not_in_the_table\":{\"a\":1},\"nor_this\":1}",
 	"{\"not_in_the_table\":1}",

@@ -116,10 +116,10 @@ static void
 unknown_brand_is_the_only_problem(void **state)
 {
 	struct vm_problems p;
-	json_auto_t *out = check(VM_ACTION_CREATE, "{'brand':'xen','ram':'x'}", &p), *json = NULL;
 	struct err err;
 
-	json = vm_problems_json(&p);
+	json_decref(check(VM_ACTION_CREATE, "{'brand':'xen','ram':'x'}", &p));
+	json_auto_t *json = vm_problems_json(&p);
 	assert_json("json", json, "{'bad_brand':'xen'}");
 	assert_true(vm_problems_fatal(&p));
 	assert_int_equal(vm_problems_err(&p, &err), -EINVAL);
@@ -131,9 +131,9 @@ static void
 validate_shows_all_three_arrays(void **state)
 {
 	struct vm_problems p;
-	json_auto_t *out = check(VM_ACTION_CREATE, "{'brand':'kvm'}", &p),
-	            *json = vm_problems_json(&p);
 
+	json_decref(check(VM_ACTION_CREATE, "{'brand':'kvm'}", &p));
+	json_auto_t *json = vm_problems_json(&p);
 	assert_json("json", json, "{'bad_values':[],'bad_properties':[],'missing_properties':[]}");
 	vm_problems_done(&p);
 }
