@@ -109,10 +109,14 @@ class Events:
 
 
 class Host:
-    def __init__(self, root, bin=BIN, env=None):
+    def __init__(self, root, bin=BIN, env=None, uid=None):
+        """uid: the programs run as this user and its group of the same number, in no other group."""
         self.root = pathlib.Path(root)
         self.root.mkdir(parents=True, exist_ok=True)
         self.bin = pathlib.Path(bin)
+        self.user = {} if uid is None else {"user": uid, "group": uid, "extra_groups": []}
+        if uid is not None:
+            os.chown(self.root, uid, uid)
         self.env = dict(os.environ, VMNODE_ROOT=str(self.root), **(env or {}))
         self.daemon = None
         self.log = None
@@ -121,14 +125,14 @@ class Host:
 
     def run(self, program, *args, input=None, check=True, timeout=WAIT * 2, **kw):
         p = subprocess.run([str(self.bin / program), *map(str, args)], input=input, env=self.env, text=True,
-                           capture_output=True, timeout=timeout, **kw)
+                           capture_output=True, timeout=timeout, **{**self.user, **kw})
         if check and p.returncode != 0:
             raise AssertionError(f"{program} {' '.join(map(str, args))}: exit {p.returncode}\n{p.stdout}\n{p.stderr}")
         return p
 
     def popen(self, program, *args, **kw):
         kw.setdefault("env", self.env)
-        return subprocess.Popen([str(self.bin / program), *map(str, args)], text=True, **kw)
+        return subprocess.Popen([str(self.bin / program), *map(str, args)], text=True, **{**self.user, **kw})
 
     def vmadm(self, *args, **kw):
         return self.run("vmadm", *args, **kw)
@@ -146,7 +150,6 @@ class Host:
 
     def start(self, *args):
         """Start vminfod and wait until it says that it is ready."""
-        (self.root / "run").mkdir(exist_ok=True)
         notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         name = "\0vmnode-" + uuidlib.uuid4().hex
         notify.bind(name)
@@ -154,7 +157,7 @@ class Host:
         self.log = open(self.root / "vminfod.log", "ab")
         self.daemon = subprocess.Popen([str(self.bin / "vminfod"), "--port", "0", *args], stderr=self.log,
                                        stdin=subprocess.DEVNULL, stdout=self.log,
-                                       env=dict(self.env, NOTIFY_SOCKET="@" + name[1:]))
+                                       env=dict(self.env, NOTIFY_SOCKET="@" + name[1:]), **self.user)
         pidfd = os.pidfd_open(self.daemon.pid)
         try:
             while True:
