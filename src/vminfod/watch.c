@@ -41,6 +41,7 @@ struct watch {
 	const struct pool_driver *pool;
 	bool ready; /* a directory that appears now was missing before */
 	bool full;  /* the limit of watches was reached and reported */
+	bool lost;  /* events were lost: which directories were exchanged is not known */
 };
 
 /* --- Slots --- */
@@ -221,6 +222,7 @@ on_inotify(void *arg, int wd, uint32_t mask, const char *name)
 
 	if (mask & IN_Q_OVERFLOW) {
 		log_warn("file events were lost, scanning everything");
+		w->lost = true;
 		scan_request(w->d->scan);
 		return;
 	}
@@ -274,17 +276,27 @@ watch_drain(struct watch *w)
 
 /* --- Directories of the host --- */
 
+static void
+renew_each(void *arg, struct track *t)
+{
+	renew_vm(arg, t);
+}
+
 void
 watch_retry(struct watch *w)
 {
+	bool lost = w->lost;
 	unsigned i;
 
+	w->lost = false;
 	for (i = 0; i < w->n_host; i++) {
 		struct watch_slot *slot = &w->host[i];
 
-		if (slot->wd < 0 && slot_watch(w, slot, slot->path) == 1 && w->ready)
+		if ((lost || slot->wd < 0) && slot_watch(w, slot, slot->path) == 1 && w->ready)
 			scan_request(w->d->scan);
 	}
+	if (lost)
+		load_queue_each(w->d->queue, renew_each, w);
 	w->ready = true;
 }
 
