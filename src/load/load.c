@@ -255,10 +255,14 @@ load_run(struct vm_sources *s, struct loaded *ret)
 static void
 load_exit(struct vm_sources *s, const char *zonepath, struct load_stamps *stamps)
 {
+	struct err err = { 0 };
 	struct last_exit e;
+	int r = last_exit_load(zonepath, &e, &stamps->file[LOAD_LASTEXITED], &err);
 
-	if (last_exit_load(zonepath, &e, &stamps->file[LOAD_LASTEXITED], NULL) == 1)
+	if (r == 1)
 		s->part[SRC_EXIT] = last_exit_part(&e);
+	else if (r < 0)
+		note_error(s, err.what[0] ? err.what : zonepath, 0, &err);
 }
 
 static void
@@ -270,7 +274,7 @@ load_datasets(struct vm_sources *s, const char *zonepath, struct dataset_rows *r
 
 	if (pool_find(POOL_DEFAULT, &driver, &err) < 0 ||
 	    driver->vm_rows(POOL_DEFAULT, s->uuid, rows, &err) < 0) {
-		note_error(s, zonepath, 0, &err);
+		note_error(s, err.what[0] == '/' ? err.what : zonepath, 0, &err);
 		return;
 	}
 	stamps->file[LOAD_DATASETS] = rows->stamp;
