@@ -39,6 +39,10 @@ open_socket(int dirfd, const char *name)
 		return -errno;
 	if (S_ISLNK(st.st_mode))
 		return -ELOOP;
+	/* In a directory that others may write, a second name of somebody else's socket is no
+	 * better than a symlink. */
+	if (st.st_nlink > 1)
+		return -EMLINK;
 	return S_ISSOCK(st.st_mode) ? take_fd(&fd) : -ENOTSOCK;
 }
 

@@ -1,7 +1,9 @@
 #include "host/exit_ledger.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/buf.h"
 #include "base/cleanup.h"
@@ -104,18 +106,18 @@ static int
 is_appendable(const char *host, size_t extra, bool *ret, struct err *err)
 {
 	struct fs_stamp stamp;
-	auto_fclose FILE *f = NULL;
 	int r = fs_stat(host, &stamp);
+	char last;
 
 	if (r < 0)
 		return err_errno(err, r, LEDGER_FILE, "cannot look at the file");
 	*ret = true;
 	if (stamp.ino == 0 || stamp.size == 0)
 		return 0;
-	f = fopen(host, "re");
-	if (!f || fseek(f, -1, SEEK_END) < 0)
+	auto_close int fd = open(host, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	if (fd < 0 || pread(fd, &last, 1, stamp.size - 1) < 0)
 		return err_errno(err, -errno, LEDGER_FILE, "cannot read the file");
-	*ret = fgetc(f) == '\n' && (uint64_t)stamp.size + extra <= LEDGER_MAX;
+	*ret = last == '\n' && (uint64_t)stamp.size + extra <= LEDGER_MAX;
 	return 0;
 }
 

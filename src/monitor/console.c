@@ -80,14 +80,20 @@ log_open(struct console *c)
 	struct fs_owner owner = own_of(OWN_LEDGER, (uid_t)-1);
 	struct stat st;
 
-	c->log_fd = openat(
-	    c->dir_fd, LOG_NAME, O_RDWR | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC, owner.mode);
+	c->log_fd = openat(c->dir_fd, LOG_NAME,
+	    O_RDWR | O_CREAT | O_APPEND | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC,
+	    owner.mode);
 	if (c->log_fd < 0)
 		return -errno;
+	/* A FIFO would block us when it is full. */
+	if (fstat(c->log_fd, &st) < 0 || !S_ISREG(st.st_mode)) {
+		(void)close(take_fd(&c->log_fd));
+		return -EINVAL;
+	}
 	if (owner.uid != (uid_t)-1 || owner.gid != (gid_t)-1)
 		(void)!fchown(c->log_fd, owner.uid, owner.gid);
 	(void)fchmod(c->log_fd, owner.mode);
-	c->log_size = fstat(c->log_fd, &st) == 0 ? st.st_size : 0;
+	c->log_size = st.st_size;
 	return 0;
 }
 

@@ -33,7 +33,7 @@ tmp_connect(const struct mon *m, const char *name)
 	 * socket's place. */
 	if (path_fd < 0)
 		return -errno;
-	if (fstat(path_fd, &st) < 0 || !S_ISSOCK(st.st_mode))
+	if (fstat(path_fd, &st) < 0 || !S_ISSOCK(st.st_mode) || st.st_nlink > 1)
 		return -ENOTSOCK;
 	(void)snprintf(sa.sun_path, sizeof(sa.sun_path), "/proc/self/fd/%d", path_fd);
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -73,7 +73,9 @@ vm_log_open(struct mon *m, bool fresh, struct err *err)
 	m->log_fd = openat(m->tmp_fd, VMM_LOG, flags, 0600);
 	if (m->log_fd < 0)
 		return err_errno(err, -errno, VMM_LOG, "cannot be opened");
-	if (fstat(m->log_fd, &st) < 0 || !S_ISREG(st.st_mode) || give_away(m->log_fd) < 0) {
+	/* With a second name it may be anybody's file. */
+	if (fstat(m->log_fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_nlink != 1 ||
+	    give_away(m->log_fd) < 0) {
 		vm_log_close(m);
 		return err_set(err, -EINVAL, VMM_LOG, "is not a file of ours");
 	}

@@ -468,6 +468,9 @@ only_sockets_are_removed_or_connected_to(void **state)
 	assert_int_equal(fs_unix_connect_path(link), -ELOOP);
 	assert_int_equal(fs_unix_connect_path(absent), -ENOENT);
 	assert_int_equal(fs_unix_connect(AT_FDCWD, "a/b"), -EINVAL);
+	assert_int_equal(linkat(AT_FDCWD, path, AT_FDCWD, absent, 0), 0);
+	assert_int_equal(fs_unix_connect_path(absent), -EMLINK);
+	assert_int_equal(fs_unix_listen_path(absent, 5, UNIT_OWNER(0600)), -EADDRINUSE);
 }
 
 int
