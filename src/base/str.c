@@ -243,3 +243,17 @@ words_split(const char *s)
 		v = strv_push(v, buf_take(&word));
 	return TAKE(v);
 }
+
+void
+str_hide_controls(char *text, size_t len)
+{
+	for (size_t i = 0; i < len; i++) {
+		unsigned char c = (unsigned char)text[i];
+		unsigned char next = i + 1 < len ? (unsigned char)text[i + 1] : 0;
+
+		if (c < 0x20 || c == 0x7f)
+			text[i] = '?';
+		else if (c == 0xc2 && next >= 0x80 && next < 0xa0) /* U+0080 to U+009F */
+			text[i] = text[i + 1] = '?';
+	}
+}

@@ -61,5 +61,8 @@ bool uuid_valid(const char *s);
 bool uuid_shaped(const char *s);
 /* Random version 4. `ret` has room for 37 bytes. */
 void uuid_random(char ret[UUID_LEN + 1]);
+/* Make text fit for a terminal, in place: each byte of a control character (C0, DEL, C1) becomes
+ * '?'. */
+void str_hide_controls(char *text, size_t len);
 
 #endif

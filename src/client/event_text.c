@@ -38,19 +38,14 @@ offset_of(const char *s, unsigned n)
 	return i;
 }
 
-/* A control character would spoil the line, or the terminal. */
 static void
 add_alias(struct buf *out, const char *alias)
 {
 	bool cut = alias && alias[offset_of(alias, ALIAS_MAX)] != '\0';
-	size_t from = out->len;
 
 	if (!alias || !*alias)
 		alias = "-";
 	buf_add(out, alias, cut ? offset_of(alias, ALIAS_KEPT) : strlen(alias));
-	for (size_t i = from; i < out->len; i++)
-		if ((unsigned char)out->data[i] < ' ' || out->data[i] == 0x7f)
-			out->data[i] = '?';
 	if (cut)
 		buf_adds(out, "...");
 }
@@ -75,6 +70,14 @@ add_head(struct buf *out, const json_t *event, enum event_style style)
 	buf_addf(out, " %s", json_member_str(event, "type"));
 }
 
+/* Names and values are anybody's text. */
+static void
+end_line(struct buf *out, size_t from)
+{
+	str_hide_controls(out->data + from, out->len - from);
+	buf_addc(out, '\n');
+}
+
 static void
 add_ready(struct buf *out, const json_t *event, enum event_style style)
 {
@@ -88,8 +91,10 @@ add_ready(struct buf *out, const json_t *event, enum event_style style)
 static void
 add_simple(struct buf *out, const json_t *event, enum event_style style)
 {
+	size_t from = out->len;
+
 	add_head(out, event, style);
-	buf_addc(out, '\n');
+	end_line(out, from);
 }
 
 static void
@@ -99,13 +104,15 @@ add_changes(struct buf *out, const json_t *event, enum event_style style)
 	size_t i;
 
 	json_array_foreach (json_object_get(event, "changes"), i, change) {
+		size_t from = out->len;
+
 		add_head(out, event, style);
 		buf_addf(out, ": %s %s :: ", str_or_empty(json_member_str(change, "prettyPath")),
 		    str_or_empty(json_member_str(change, "action")));
 		add_value(out, json_object_get(change, "oldValue"));
 		buf_adds(out, " -> ");
 		add_value(out, json_object_get(change, "newValue"));
-		buf_addc(out, '\n');
+		end_line(out, from);
 	}
 }
 

@@ -144,6 +144,7 @@ print_row(const struct table *t, const json_t *vm, struct buf *out)
 
 		if (!vm_field_text(&t->columns[i].path, vm, out) && !t->parsable)
 			buf_addc(out, '-');
+		str_hide_controls(out->data + from, out->len - from);
 		end_cell(t, i, out, from);
 	}
 	end_line(out, line);

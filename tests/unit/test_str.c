@@ -229,6 +229,31 @@ random_uuids_are_version_4(void **state)
 	assert_non_null(strchr("89ab", a[19]));
 }
 
+static void
+control_characters_are_hidden(void **state)
+{
+	static const struct {
+		const char *text, *shown;
+	} rows[] = {
+		{ "", "" },
+		{ "a b", "a b" },
+		{ "a\nb\x1b[2J\x7f", "a?b?[2J?" },
+		{ "\xc2\x9b"
+		  "31m",
+		    "??31m" },
+		{ "\xc2\xa0\xc3\x9b", "\xc2\xa0\xc3\x9b" },
+		{ "\xc2", "\xc2" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		auto_free char *text = xstrdup(rows[i].text);
+
+		str_hide_controls(text, strlen(text));
+		assert_string_equal(text, rows[i].shown);
+	}
+}
+
 int
 main(void)
 {
@@ -243,6 +268,7 @@ main(void)
 		cmocka_unit_test(base64_is_rfc_4648),
 		cmocka_unit_test(base64_decoding_is_lenient),
 		cmocka_unit_test(words_are_split_like_a_shell),
+		cmocka_unit_test(control_characters_are_hidden),
 		cmocka_unit_test(uuids_are_recognised),
 		cmocka_unit_test(random_uuids_are_version_4),
 	};
