@@ -100,3 +100,16 @@ proc_sibling(const char *name)
 	*slash = '\0';
 	return xasprintf("%s/%s", exe, name);
 }
+
+int
+proc_claim_stdio(void)
+{
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+		if (fcntl(fd, F_GETFD) >= 0)
+			continue;
+		/* The lowest free number is this one. */
+		if (open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY) != fd)
+			return -EBADF;
+	}
+	return 0;
+}

@@ -25,6 +25,13 @@ bool proc_is_alive(const struct proc_id *id);
 int proc_open(const struct proc_id *id);
 int proc_signal(int pidfd, int sig);
 
+/*
+ * To be called first in main: a closed standard descriptor would be given to the next file that is
+ * opened, and what is printed would go into it. It becomes one that refuses what it is for, so that
+ * the program still sees EBADF. 0 or negative errno.
+ */
+int proc_claim_stdio(void);
+
 /* What to start. All pointers borrowed. */
 struct spawn {
 	const char *const *argv;            /* argv[0] is looked up in PATH when it has no slash */

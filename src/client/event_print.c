@@ -11,6 +11,14 @@
 
 DEFINE_AUTO(vminfo_events, struct vminfo_events *, vminfo_events_close)
 
+static int
+print_text(const struct buf *text, struct err *err)
+{
+	int r = output_write(text);
+
+	return r < 0 ? err_errno(err, r, NULL, "cannot write the output") : 0;
+}
+
 /* The snapshot of the ready event as an object keyed by zonename; of one VM if p->uuid. */
 static int
 snapshot_map(const struct event_print *p, const json_t *ready, json_t **ret, struct err *err)
@@ -62,7 +70,7 @@ print_ready(const struct event_print *p, const char *line, struct err *err)
 		json_write(&out, ready, 0);
 		buf_addc(&out, '\n');
 	}
-	return output_write(&out);
+	return print_text(&out, err);
 }
 
 static int
@@ -84,7 +92,7 @@ print_event(const struct event_print *p, const char *line, size_t len, struct er
 	} else {
 		event_text(event, p->style, &out);
 	}
-	return output_write(&out);
+	return print_text(&out, err);
 }
 
 /* Everything that is there now, then wait for more or for the reader to leave. */

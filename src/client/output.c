@@ -7,10 +7,14 @@
 #include <string.h>
 #include <unistd.h>
 
+#define STDIO_BYTES 65536
+
 void
 output_init(void)
 {
 	(void)signal(SIGPIPE, SIG_IGN);
+	/* More than any help: nothing is written before output_finish, which sees why it fails. */
+	(void)setvbuf(stdout, NULL, _IOFBF, STDIO_BYTES);
 }
 
 int
@@ -41,6 +45,15 @@ output_end(const struct buf *text)
 		return 0;
 	(void)fprintf(stderr, "cannot write the output: %s\n", strerror(-r));
 	return 1;
+}
+
+int
+output_finish(int code)
+{
+	if (fflush(stdout) == 0 || errno == EPIPE)
+		return code;
+	(void)fprintf(stderr, "cannot write the output: %s\n", strerror(errno));
+	return code ? code : 1;
 }
 
 bool

@@ -19,4 +19,10 @@ int output_end(const struct buf *text);
  * readable. */
 bool output_wait_gone(int fd);
 
+/*
+ * The last step of main: what was printed with stdio (help, versions) has to arrive, too. The exit
+ * code, or 1 after a sentence on stderr.
+ */
+int output_finish(int code);
+
 #endif

@@ -431,6 +431,7 @@ main(int argc, char **argv)
 	struct options o = { .ready_fd = -1, .reexec_fd = -1 };
 	struct err err = { 0 };
 
+	(void)proc_claim_stdio();
 	json_setup();
 	log_init(PROGRAM, LOG_INFO);
 	if (parse_options(argc, argv, &mon, &o, &err) < 0) {

@@ -11,6 +11,7 @@
 #include "base/conf.h"
 #include "base/log.h"
 #include "base/paths.h"
+#include "base/proc.h"
 #include "base/str.h"
 #include "base/xmalloc.h"
 #include "client/output.h"
@@ -261,8 +262,8 @@ parse_command(struct settings *s, int argc, char *const *argv)
 	return run_command(s);
 }
 
-int
-main(int argc, char **argv)
+static int
+program(int argc, char **argv)
 {
 	struct vmadm v = { .reason = "user", .result_fd = -1 };
 	struct settings s = { .v = &v, .log_level = LOG_FATAL };
@@ -270,6 +271,7 @@ main(int argc, char **argv)
 	struct err err = { 0 };
 	unsigned n;
 
+	(void)proc_claim_stdio();
 	output_init();
 	json_setup();
 	if (argc > 1 && str_eq(argv[1], "-?")) {
@@ -294,4 +296,10 @@ main(int argc, char **argv)
 		return VMADM_USAGE;
 	}
 	return parse_command(&s, (int)n, argv + argc - n);
+}
+
+int
+main(int argc, char **argv)
+{
+	return output_finish(program(argc, argv));
 }

@@ -7,6 +7,7 @@
 #include "base/buf.h"
 #include "base/cleanup.h"
 #include "base/paths.h"
+#include "base/proc.h"
 #include "base/str.h"
 #include "base/xmalloc.h"
 #include "client/output.h"
@@ -204,14 +205,15 @@ parse_command(struct globals *g, int argc, char *const *argv)
 	return connect_and_run(g, &c);
 }
 
-int
-main(int argc, char **argv)
+static int
+program(int argc, char **argv)
 {
 	auto_free struct option_found *opt = NULL;
 	struct globals g = { 0 };
 	struct err err = { 0 };
 	unsigned n;
 
+	(void)proc_claim_stdio();
 	output_init();
 	json_setup();
 	if (options_parse(argc, argv, global_options, true, &opt, &n, &err) < 0)
@@ -222,4 +224,10 @@ main(int argc, char **argv)
 	if (n == 0)
 		return cli_usage_error("no command given");
 	return parse_command(&g, (int)n, argv + argc - n);
+}
+
+int
+main(int argc, char **argv)
+{
+	return output_finish(program(argc, argv));
 }

@@ -15,6 +15,7 @@
 #include "base/options.h"
 #include "base/own.h"
 #include "base/paths.h"
+#include "base/proc.h"
 #include "base/str.h"
 #include "base/xmalloc.h"
 #include "host/sysinfo.h"
@@ -431,6 +432,7 @@ main(int argc, char **argv)
 	};
 	struct err err = { 0 };
 
+	(void)proc_claim_stdio();
 	if (parse_options(argc, argv, &p.settings, &err) < 0)
 		return complain(&err, EXIT_USAGE);
 	if (p.settings.help)
