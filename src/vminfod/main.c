@@ -177,10 +177,10 @@ max_connections(void)
 {
 	unsigned wanted = (unsigned)conf_int("vminfod.max_listeners") + SPARE_CONNS;
 	unsigned half = service_raise_nofile() / 2;
-	unsigned most = half > SPARE_CONNS ? (half - SPARE_CONNS / 2) / 2 : 32;
+	unsigned most = half > SPARE_CONNS ? (half - SPARE_CONNS / 2) / 2 : half / 4 + 1;
 
-	/* Two sockets, and well below the limit of descriptors: without any left the library spins.
-	 */
+	/* Two sockets, and well below the limit of descriptors: without any left the library spins
+	 * and no file can be read. */
 	return wanted < most ? wanted : most;
 }
 
