@@ -117,6 +117,37 @@ replacing_swaps_the_file(void **state)
 }
 
 static void
+what_a_killed_writer_left_is_used_up(void **state)
+{
+	char *path auto_free = path_in(*state, "f"), *left auto_free = path_in(*state, ".f.new");
+
+	assert_int_equal(fs_replace(left, "half a much longer te", 21, UNIT_OWNER(0644), NULL), 0);
+	assert_int_equal(fs_replace(path, "new", 3, UNIT_OWNER(0600), NULL), 0);
+	assert_content(path, "new");
+	assert_int_equal(mode_of(path), 0600);
+	assert_int_equal(count_entries(*state), 1);
+	assert_int_equal(fs_replace(left, "half", 4, UNIT_OWNER(0644), NULL), 0);
+	assert_int_equal(fs_unlink_replaced(path, NULL), 0);
+	assert_int_equal(count_entries(*state), 0);
+	assert_int_equal(fs_unlink_replaced(path, NULL), 0);
+}
+
+static void
+no_link_is_followed_in_the_place_of_the_temporary_file(void **state)
+{
+	char *path auto_free = path_in(*state, "f"), *left auto_free = path_in(*state, ".f.new");
+	char *other auto_free = path_in(*state, "other");
+
+	assert_int_equal(fs_replace(other, "other", 5, UNIT_OWNER(0600), NULL), 0);
+	assert_int_equal(symlink("other", left), 0);
+	assert_true(fs_replace(path, "new", 3, UNIT_OWNER(0600), NULL) < 0);
+	assert_int_equal(unlink(left), 0);
+	assert_int_equal(link(other, left), 0);
+	assert_int_equal(fs_replace(path, "new", 3, UNIT_OWNER(0600), NULL), -EEXIST);
+	assert_content(other, "other");
+}
+
+static void
 replacing_replaces_a_symlink_itself(void **state)
 {
 	char *path auto_free = path_in(*state, "l"), *target auto_free = path_in(*state, "t");
@@ -481,6 +512,8 @@ main(void)
 		unit_test_in_dir(what_cannot_be_read_is_named),
 		unit_test_in_dir(files_without_a_size_are_bounded_too),
 		unit_test_in_dir(replacing_swaps_the_file),
+		unit_test_in_dir(what_a_killed_writer_left_is_used_up),
+		unit_test_in_dir(no_link_is_followed_in_the_place_of_the_temporary_file),
 		unit_test_in_dir(replacing_replaces_a_symlink_itself),
 		unit_test_in_dir(failed_replace_leaves_the_old_file_only),
 		unit_test_in_dir(replacing_below_an_open_directory_takes_names_only),
