@@ -263,6 +263,26 @@ removing_everything_leaves_nothing(void **state)
 }
 
 static void
+volumes_are_listed_even_when_their_creation_was_killed(void **state)
+{
+	auto_strv char **paths = NULL;
+
+	(void)state;
+	assert_int_equal(pool->remove_all("zones", A, NULL), 0);
+	assert_int_equal(pool->create_filesystem("zones", A, 0, NULL), 0);
+	auto_free char *one = make_volume(VOLUME_RAW, GIB);
+	auto_free char *file = path_host(one);
+	assert_int_equal(unlink(file), 0);
+	assert_int_equal(pool->volumes("zones", A, &paths, NULL), 0);
+	assert_int_equal(strv_len(paths), 1);
+	assert_string_equal(paths[0], one);
+	assert_int_equal(pool->remove_volume("zones", A, one, NULL), 0);
+	strv_free(TAKE(paths));
+	assert_int_equal(pool->volumes("zones", A, &paths, NULL), 0);
+	assert_int_equal(strv_len(paths), 0);
+}
+
+static void
 a_broken_property_file_does_not_keep_volumes(void **state)
 {
 	auto_free char *one = make_volume(VOLUME_RAW, GIB);
@@ -408,6 +428,7 @@ main(void)
 		POOL_TEST(what_cannot_be_understood_is_an_error_naming_the_file),
 		POOL_TEST(the_stamp_follows_facts_and_not_the_guest),
 		POOL_TEST(removing_everything_leaves_nothing),
+		POOL_TEST(volumes_are_listed_even_when_their_creation_was_killed),
 		POOL_TEST(a_broken_property_file_does_not_keep_volumes),
 		POOL_TEST(a_symlink_in_place_of_the_directory_is_refused),
 		POOL_TEST(a_failed_creation_leaves_nothing),
