@@ -1,6 +1,7 @@
 /*
- * vm-monitor: one process per running VM. It owns the hypervisor process, and outlives neither it nor a SIGTERM; the
- * hypervisor outlives it (design.md section 3). The state machine is drawn in supervise.c.
+ * vm-monitor: one process per running VM. It owns the hypervisor process, and outlives neither it
+ * nor a SIGTERM; the hypervisor outlives it (design.md section 3). The state machine is drawn in
+ * supervise.c.
  */
 #ifndef MONITOR_MON_H
 #define MONITOR_MON_H
@@ -28,8 +29,8 @@ enum mon_phase {
 	MON_LAUNCHED, /* the process is there, its QMP connection is not */
 	MON_CONT,     /* `cont` is on its way */
 	MON_RUNNING,
-	MON_GONE,     /* the process has ended; its last words are on their way */
-	MON_BACKOFF,  /* waiting to start it again */
+	MON_GONE,    /* the process has ended; its last words are on their way */
+	MON_BACKOFF, /* waiting to start it again */
 	MON_DONE,
 	MON_PHASE_COUNT
 };
@@ -53,9 +54,9 @@ struct stop {
 #define EXITS_MAX 128 /* more than the largest restart budget */
 
 struct placement {
-	char *dir;      /* control group we made; host path; owned; NULL: none */
-	char *oom_file; /* where the kernel counts kills; owned; NULL: unknown */
-	char *leave;    /* cgroup.procs of the root, to go before removing ours; owned */
+	char *dir;         /* control group we made; host path; owned; NULL: none */
+	char *oom_file;    /* where the kernel counts kills; owned; NULL: unknown */
+	char *leave;       /* cgroup.procs of the root, to go before removing ours; owned */
 	int64_t oom_kills; /* count when the hypervisor was started */
 };
 
@@ -81,7 +82,7 @@ struct mon {
 	struct hyper *hyper;
 	struct qmp *qmp;
 	bool qmp_ready;
-	int64_t qmp_delay_ms;   /* next reconnect */
+	int64_t qmp_delay_ms;       /* next reconnect */
 	int64_t launch_deadline_ms; /* of the loop's clock */
 	uv_timer_t qmp_timer;
 	uv_timer_t phase_timer; /* launch deadline, drain, back-off */
@@ -101,8 +102,8 @@ struct mon {
 };
 
 /* --- supervise.c --- */
-/* Begin: start the VM, or (adopt, or after a re-exec) go on with what the run state names. Failures before the loop runs are told to the
- * ready descriptor by the caller. */
+/* Begin: start the VM, or (adopt, or after a re-exec) go on with what the run state names. Failures
+ * before the loop runs are told to the ready descriptor by the caller. */
 int supervise_start(struct mon *m, struct err *err);
 int supervise_adopt(struct mon *m, struct err *err);
 /* The state file with the phase. Failure is logged: the VM is more important than the file. */
@@ -124,14 +125,16 @@ void ready_error(struct mon *m, const struct err *err);
 int launch_load(struct mon *m, struct err *err);
 /* Make the directory, the log and the process; m->hyper watches it. */
 int launch_hypervisor(struct mon *m, struct err *err);
-/* A hypervisor of this VM that no state names (we were killed between its start and the first save). 1 and *ret, or 0. */
+/* A hypervisor of this VM that no state names (we were killed between its start and the first
+ * save). 1 and *ret, or 0. */
 int launch_find_orphan(struct mon *m, struct proc_id *ret);
 /* Watch a process; `pidfd` is taken. */
 int hyper_watch(struct mon *m, int pidfd, struct err *err);
 void hyper_unwatch(struct mon *m);
 
 /* --- exit.c --- */
-/* The process is gone for good: verdict, lastexited, ledger; the caller decides about the state file. */
+/* The process is gone for good: verdict, lastexited, ledger; the caller decides about the state
+ * file. */
 enum exit_cause exit_record(struct mon *m);
 /* The exit nobody saw of the process in the state file. */
 void exit_record_lost(struct mon *m);
@@ -139,7 +142,8 @@ void exit_forget(struct mon *m); /* a new life begins */
 
 /* --- stop.c --- */
 void stop_init(struct mon *m);
-/* `timeout_ms` is for STOP_ACPI. A second one while the first works changes nothing, but force overrides. */
+/* `timeout_ms` is for STOP_ACPI. A second one while the first works changes nothing, but force
+ * overrides. */
 void stop_request(struct mon *m, enum stop_mode mode, int64_t timeout_ms, const struct who *who);
 /* The connection is there (again): press the button if that is still to be done. */
 void stop_on_connected(struct mon *m);
@@ -147,25 +151,28 @@ void stop_forget(struct mon *m);
 
 /* --- place.c --- */
 void place_enter(struct mon *m);
-void place_mark(struct mon *m);          /* the hypervisor is about to start */
+void place_mark(struct mon *m);             /* the hypervisor is about to start */
 bool place_oom_killed(const struct mon *m); /* since the mark */
-void place_leave(struct mon *m);         /* remove what is ours */
+void place_leave(struct mon *m);            /* remove what is ours */
 void place_done(struct mon *m);
 void place_remove_stale(const struct mon *m); /* of a monitor that was killed with its hypervisor */
 
 /* --- files.c --- */
-/* Connect, without ever blocking, to a socket in root/tmp that really is one. fd or negative errno. */
+/* Connect, without ever blocking, to a socket in root/tmp that really is one. fd or negative errno.
+ */
 int tmp_connect(const struct mon *m, const char *name);
 /* vm.log: a fresh one for a new process, the old one when we take over. */
 int vm_log_open(struct mon *m, bool fresh, struct err *err);
 void vm_log_watch(struct mon *m);
 void vm_log_close(struct mon *m);
-/* The last line the hypervisor wrote, without time stamp and name; allocated, NULL when there is none. */
+/* The last line the hypervisor wrote, without time stamp and name; allocated, NULL when there is
+ * none. */
 char *vm_log_last_words(const struct mon *m);
 
 /* --- console.c --- */
 int console_open(struct mon *m, bool preload, struct err *err);
-void console_connect(struct mon *m); /* to the hypervisor's socket; repeats by itself while the process lives */
+void console_connect(
+    struct mon *m); /* to the hypervisor's socket; repeats by itself while the process lives */
 void console_disconnect(struct mon *m);
 unsigned console_clients(const struct mon *m);
 void console_close(struct mon *m);

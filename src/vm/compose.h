@@ -86,7 +86,8 @@ json_t *vm_stored(const json_t *obj);
 /* The view of other users: secret members removed (maps become {}). New reference. */
 json_t *vm_redact(const json_t *obj);
 
-/* Virtual members of list and lookup: `type`. New reference (shares members); the other adds them to the object itself. */
+/* Virtual members of list and lookup: `type`. New reference (shares members); the other adds them
+ * to the object itself. */
 json_t *vm_with_virtual(const json_t *obj);
 void vm_add_virtual(json_t *obj);
 

@@ -143,7 +143,8 @@ compute_exit(const struct prop *p, const struct vm_sources *s, const json_t *obj
 
 	if (str_eq(json_member_str(obj, "zone_state"), zone_state_names[ZONE_RUNNING]))
 		return NULL;
-	/* While a VM is being torn down its own exit may not be written yet; an older one is not it. */
+	/* While a VM is being torn down its own exit may not be written yet; an older one is not
+	 * it. */
 	if (exited && booted && strcmp(exited, booted) < 0)
 		return NULL;
 	return json_incref(json_object_get(s->part[SRC_EXIT], p->name));

@@ -1,4 +1,5 @@
-/* KVM or TCG (design.md section 3): `auto` uses KVM only if /dev/kvm opens, KVM_CREATE_VM works and the CPU has vmx or svm. */
+/* KVM or TCG (design.md section 3): `auto` uses KVM only if /dev/kvm opens, KVM_CREATE_VM works and
+ * the CPU has vmx or svm. */
 #ifndef VMM_ACCEL_H
 #define VMM_ACCEL_H
 
