@@ -36,6 +36,11 @@ struct client {
 	TAILQ_ENTRY(client) entry;
 	uv_pipe_t pipe;
 	struct console *console;
+	/* One write at a time: a guest prints byte by byte, and a request per byte would cost a
+	 * slow reader hundreds of times what it is behind. */
+	uv_write_t write;
+	bool writing;
+	struct buf sending, behind; /* in that write; after it */
 };
 
 /* The hypervisor's socket; a new object per connection, because its handle closes later. */
@@ -210,7 +215,11 @@ stream_write(struct console *c, uv_stream_t *s, const char *data, size_t len,
 static void
 on_client_closed(uv_handle_t *h)
 {
-	free((char *)h - offsetof(struct client, pipe));
+	struct client *cl = (struct client *)((char *)h - offsetof(struct client, pipe));
+
+	buf_done(&cl->sending);
+	buf_done(&cl->behind);
+	free(cl);
 }
 
 static void
@@ -226,17 +235,49 @@ client_drop(struct client *cl)
 	uv_close((uv_handle_t *)&cl->pipe, on_client_closed);
 }
 
+static void client_flush(struct client *cl);
+
+static void
+on_client_written(uv_write_t *req, int status)
+{
+	struct client *cl = (struct client *)((char *)req - offsetof(struct client, write));
+
+	cl->writing = false;
+	buf_done(&cl->sending);
+	if (status < 0)
+		client_drop(cl);
+	else
+		client_flush(cl);
+}
+
+static void
+client_flush(struct client *cl)
+{
+	uv_buf_t b;
+
+	if (cl->writing || cl->behind.len == 0 || uv_is_closing((uv_handle_t *)&cl->pipe))
+		return;
+	cl->sending = cl->behind;
+	cl->behind = BUF_INIT;
+	b = uv_buf_init(cl->sending.data, (unsigned)cl->sending.len);
+	if (uv_write(&cl->write, (uv_stream_t *)&cl->pipe, &b, 1, on_client_written) < 0)
+		client_drop(cl);
+	else
+		cl->writing = true;
+}
+
 static void
 client_send(struct client *cl, const char *data, size_t len)
 {
-	if (len == 0)
+	if (len == 0 || uv_is_closing((uv_handle_t *)&cl->pipe))
 		return;
-	if (uv_stream_get_write_queue_size((uv_stream_t *)&cl->pipe) > CLIENT_BEHIND) {
+	if (cl->behind.len + len > CLIENT_BEHIND) {
 		log_info("slow console client dropped", LS("vm", cl->console->mon->uuid));
 		client_drop(cl);
-	} else if (stream_write(cl->console, (uv_stream_t *)&cl->pipe, data, len, NULL) < 0) {
-		client_drop(cl);
+		return;
 	}
+	buf_add(&cl->behind, data, len);
+	client_flush(cl);
 }
 
 static void
@@ -474,9 +515,17 @@ void
 console_close(struct mon *m)
 {
 	struct console *c = m->console;
+	struct client *cl;
 
 	if (!c)
 		return;
+	TAILQ_FOREACH (cl, &c->clients, entry) {
+		uv_buf_t b = uv_buf_init(cl->behind.data, (unsigned)cl->behind.len);
+
+		/* Only when the write before it is over; then the last words of the guest fit. */
+		if (cl->behind.len > 0)
+			(void)uv_try_write((uv_stream_t *)&cl->pipe, &b, 1);
+	}
 	(void)unlinkat(m->tmp_fd, VMM_CONSOLE, 0);
 	if (c->log_fd >= 0)
 		(void)close(take_fd(&c->log_fd));
