@@ -250,16 +250,26 @@ class Host:
         return at
 
     def reap(self):
-        """End everything that was started below the root, and remove the root."""
+        """End everything that was started below the root, and remove the root. VMs are deleted, so that their uids and
+        control groups are given back; what that cannot end is killed."""
         self.stop(signal.SIGKILL)
+        uuids = [p.stem for p in self.root.glob("etc/zones/*-*-*-*-*.xml")]
+        for uuid in uuids if len(uuids) <= 100 else []:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.run("vmadm", "delete", uuid, check=False, timeout=60)
         for f in self.root.glob("run/vmnode/zones/*.state"):
-            with contextlib.suppress(ValueError, OSError):
+            with contextlib.suppress(ValueError, OSError, AttributeError):
                 st = json.loads(f.read_text())
                 for who in ("monitor", "hypervisor"):
-                    pid = st.get(who, {}).get("pid")
-                    if pid and str(self.root) in open(f"/proc/{pid}/environ").read() or pid and who == "hypervisor":
-                        os.kill(pid, signal.SIGKILL)
+                    self.kill_own(st.get(who, {}).get("pid"))
         shutil.rmtree(self.root, ignore_errors=True)
+
+    def kill_own(self, pid):
+        """kill -9 of a process that works below the root or was started for it."""
+        with contextlib.suppress(OSError, TypeError):
+            ours = str(self.root).encode()
+            if os.readlink(f"/proc/{pid}/cwd").startswith(str(self.root)) or ours in pathlib.Path(f"/proc/{pid}/environ").read_bytes():
+                os.kill(pid, signal.SIGKILL)
 
 
 def guest(cache=None):
