@@ -356,16 +356,17 @@ claim(struct program *p, struct err *err)
 		return p->lock_fd;
 	if (p->settings.no_tcp)
 		return 0;
-	p->bind = xstrdup(bind);
 	r = http_bind_tcp(bind, (int)port, &p->port, err);
 	if (r == -EADDRINUSE)
 		return err_set(err, r, NULL,
 		    "port %d on %s is taken by another program; choose one with --port or "
 		    "vminfod.port in %s",
 		    (int)port, bind, PATH_CONF);
-	if (r >= 0)
-		p->tcp_fd = r;
-	return r < 0 ? r : 0;
+	if (r < 0)
+		return r;
+	p->tcp_fd = r;
+	p->bind = xstrdup(bind);
+	return 0;
 }
 
 static int
