@@ -1,14 +1,17 @@
 /*
  * The life of a VM:
  *
- *                 process started            QMP negotiated             "cont" answered
- *   (start) ----------------------> LAUNCHED --------------> CONT ------------------------> RUNNING
- * <---- (adopt) ^                                |                      | | |
- * +----------------------+---- process has ended --------+ | v | GONE   its sockets are read to
- * their end, 200 ms at most | delay                                                 |    verdict,
- * lastexited, ledger |                    policy says again                  | BACKOFF
- * <--------------------------------------------------+-------------> DONE   state file removed, or
- * `quarantined`
+ *   (start)                                        (adopt)
+ *      |                                              |
+ *      v    QMP negotiated      "cont" answered       v
+ *   LAUNCHED --------> CONT ----------------------> RUNNING
+ *      ^  |             |                             |
+ *      |  +-------------+---- the process has ended --+
+ *      |                               v
+ *      |                             GONE     its sockets are read to their end, 200 ms at most
+ *      | delay                         |      verdict, lastexited, ledger
+ *      |          policy: once more    |
+ *   BACKOFF <--------------------------+----> DONE     state file removed, or `quarantined`
  *
  * The watch of the process is the only thing that leads to GONE. A lost QMP connection is made anew
  * while the process lives and changes no phase. Nobody has been told that the VM runs before

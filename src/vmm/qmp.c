@@ -2,8 +2,8 @@
  * The connection:
  *
  *   GREETING --greeting--> NEGOTIATING --"return"--> READY
- *       \_______________________\______________________\____ anything wrong, end of file, a missed
- * deadline ----> ENDED
+ *       \________________________\____________________\___> ENDED
+ *           anything wrong, end of file, a missed deadline
  *
  * Commands invoked before READY wait in the list with the others and are written when READY is
  * reached. In ENDED the timer fails them all from the loop; then the owner is told. Only
