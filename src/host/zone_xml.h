@@ -27,6 +27,8 @@ int zone_xml_save(const char *uuid, const json_t *obj, struct err *err);
 int zone_xml_render(
     const char *old, size_t old_len, const json_t *obj, struct buf *ret, struct err *err);
 int zone_xml_remove(const char *uuid, struct err *err); /* absent is success */
-char *zone_xml_path(const char *uuid);                  /* logical; allocated */
+/* Only the time stamps: something else of the VM was changed (vm-lifecycle.md 5.5, step 13). */
+int zone_xml_touch(const char *uuid, struct err *err);
+char *zone_xml_path(const char *uuid); /* logical; allocated */
 
 #endif

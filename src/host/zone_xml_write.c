@@ -1,7 +1,9 @@
 /* The writer of host/zone_xml.h: edits the tree of the old file where the object differs from it,
  * so that all else stays. */
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/cleanup.h"
 #include "base/own.h"
@@ -433,4 +435,15 @@ zone_xml_remove(const char *uuid, struct err *err)
 	if (lock < 0)
 		return lock;
 	return fs_unlink_replaced(host, err);
+}
+
+int
+zone_xml_touch(const char *uuid, struct err *err)
+{
+	auto_free char *path = zone_xml_path(uuid);
+	auto_free char *host = path_host(path);
+
+	if (utimensat(AT_FDCWD, host, NULL, AT_SYMLINK_NOFOLLOW) < 0)
+		return err_errno(err, -errno, path, "the time stamps of %s cannot be set", path);
+	return 0;
 }

@@ -272,6 +272,19 @@ config_undo(void *state, struct err *err)
 	return save_config(u, u->old, err);
 }
 
+/* last_modified is the newest mtime of configuration and files: it moves with every update. */
+static bool
+changes_neither(void *state)
+{
+	return !changes_config(state) && !changes_files(state);
+}
+
+static int
+touch_run(void *state, struct err *err)
+{
+	return zone_xml_touch(((const struct update *)state)->j->uuid, err);
+}
+
 static bool
 removes_volumes(void *state)
 {
@@ -296,6 +309,7 @@ static const struct step steps[] = {
 	{ "files", files_run, files_undo, changes_files },
 	{ "quota", quota_run, quota_undo, changes_quota },
 	{ "config", config_run, config_undo, changes_config },
+	{ "touch", touch_run, NULL, changes_neither },
 	{ "remove_volumes", remove_volumes_run, NULL, removes_volumes, true },
 };
 

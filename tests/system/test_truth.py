@@ -148,6 +148,21 @@ def test_noop_update_touches_nothing(host):
     assert ev.next()["vm"]["alias"] == "b"
 
 
+def test_every_effective_update_moves_last_modified(host):
+    """Also one that changes no configuration file: the quota is a property of the dataset."""
+    uuid = host.create(vmhost.quick_payload())
+    xml = host.path(f"/etc/zones/{uuid}.xml")
+    files = [xml, *host.path(f"/zones/{uuid}/config").iterdir()]
+    for f in files:
+        os.utime(f, (1500000000, 1500000000))
+    assert host.get(f"/vms/{uuid}?sync=1")["last_modified"] == "2017-07-14T02:40:00.000Z"
+    ev = host.events()
+    host.vmadm("update", uuid, "quota=20")
+    event = ev.next()
+    assert {c["prettyPath"] for c in event["changes"]} == {"quota", "last_modified"}
+    assert event["vm"]["last_modified"] > "2026"
+
+
 @pytest.mark.parametrize("moment", ["before-create", "created", "running", "after-stop"])
 def test_vminfod_killed_in_every_phase(host, bootsector, moment):
     if moment == "before-create":
