@@ -108,6 +108,8 @@ proc_claim_stdio(void)
 		if (fcntl(fd, F_GETFD) >= 0)
 			continue;
 		/* The lowest free number is this one. */
+		/* cppcheck-suppress leakReturnValNotUsed ; it stays open as standard input, output
+		 * or error */
 		if (open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY) != fd)
 			return -EBADF;
 	}
