@@ -12,6 +12,7 @@ import vmhost  # noqa: E402
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "slow: left out of the sanitizer run")
+    config.addinivalue_line("markers", "root: becomes other users, mounts or changes a limit of the kernel; ./check leaves it out when not root")
 
 
 @pytest.fixture(scope="session")

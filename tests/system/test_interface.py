@@ -69,9 +69,8 @@ def test_tcp_and_web_pages(host):
     assert b" 200 " in ask("GET /ping HTTP/1.1\r\nHost: [::1]\r\n")
 
 
+@pytest.mark.root
 def test_other_users_get_no_secrets(host):
-    if os.geteuid() != 0:
-        pytest.fail("needs root to become another user")
     secret = "s3cret-value"
     uuid = host.create(vmhost.quick_payload(customer_metadata={"k": secret}, internal_metadata={"pw": secret}, vnc_password=secret[:8]))
     url = f"http://127.0.0.1:{host.port}"
