@@ -31,7 +31,7 @@ struct http_parser {
 	struct buf line;   /* the unfinished line */
 	size_t head_bytes; /* of status line, fields and trailer so far */
 	uint64_t left;     /* bytes of the body or chunk still to come */
-	size_t rest;
+	size_t rest; /* bytes of the last feed behind the end of the answer */
 	int status;
 	bool begun;
 	bool keep;
@@ -290,12 +290,6 @@ http_parser_eof(struct http_parser *p, struct err *err)
 		return 1;
 	return err_set(
 	    err, -ECONNRESET, "http", "the connection was closed before the answer was complete");
-}
-
-size_t
-http_parser_rest(const struct http_parser *p)
-{
-	return p->rest;
 }
 
 bool

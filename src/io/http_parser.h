@@ -17,8 +17,6 @@ void http_parser_reset(struct http_parser *p);
 /* The peer closed the connection: 1 when the answer ends with it and is complete, else -ECONNRESET.
  */
 int http_parser_eof(struct http_parser *p, struct err *err);
-/* Bytes of the last feed that lie behind the end of the answer. */
-size_t http_parser_rest(const struct http_parser *p);
 /* Anything was fed since the last reset. */
 bool http_parser_begun(const struct http_parser *p);
 /* The connection may carry another request after this answer. */
