@@ -31,7 +31,7 @@ struct http_parser {
 	struct buf line;   /* the unfinished line */
 	size_t head_bytes; /* of status line, fields and trailer so far */
 	uint64_t left;     /* bytes of the body or chunk still to come */
-	size_t rest; /* bytes of the last feed behind the end of the answer */
+	size_t rest;       /* bytes of the last feed behind the end of the answer */
 	int status;
 	bool begun;
 	bool keep;
