@@ -1,6 +1,8 @@
 """A private vmnode host for tests, benchmarks and the demonstration: one directory, the real programs, a real QEMU."""
 
+import atexit
 import contextlib
+import functools
 import http.client
 import json
 import os
@@ -10,6 +12,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import tempfile
 import time
 import uuid as uuidlib
 
@@ -108,12 +111,23 @@ class Events:
         self.sock.close()
 
 
+@functools.cache
+def public_copy(bin):
+    """The programs where every user may run them: a clone in root's home directory is closed to others."""
+    copy = pathlib.Path(tempfile.mkdtemp(prefix="vmnode-bin."))
+    atexit.register(shutil.rmtree, copy, ignore_errors=True)
+    copy.chmod(0o755)
+    for name in ("vminfod", "vminfo", "vmadm", "vm-monitor"):
+        shutil.copy(pathlib.Path(bin) / name, copy)
+    return copy
+
+
 class Host:
     def __init__(self, root, bin=BIN, env=None, uid=None):
         """uid: the programs run as this user and its group of the same number, in no other group."""
         self.root = pathlib.Path(root)
         self.root.mkdir(parents=True, exist_ok=True)
-        self.bin = pathlib.Path(bin)
+        self.bin = pathlib.Path(bin) if uid is None else public_copy(bin)
         self.user = {} if uid is None else {"user": uid, "group": uid, "extra_groups": []}
         if uid is not None:
             os.chown(self.root, uid, uid)
