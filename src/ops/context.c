@@ -12,7 +12,6 @@
 #include "base/lock.h"
 #include "base/paths.h"
 #include "base/proc.h"
-#include "host/zone_dir.h"
 #include "ops/journal.h"
 #include "json/json.h"
 
@@ -73,17 +72,12 @@ job_check_interrupted(struct err *err)
 int
 job_begin(struct job *j, struct op *op, const char *name, const char *uuid, struct err *err)
 {
-	int r;
-
 	*j = JOB_INIT;
 	j->op = op;
 	j->name = name;
 	if (!uuid_valid(uuid))
 		return err_set(err, -ENOENT, "uuid", "VM %s not found", uuid);
 	memcpy(j->uuid, uuid, sizeof(j->uuid));
-	r = host_init(err);
-	if (r < 0)
-		return r;
 	signals_catch();
 	return 0;
 }

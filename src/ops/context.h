@@ -23,8 +23,8 @@ struct job {
 
 /*
  * Check the uuid (it becomes part of paths: only the strict form is let through; -ENOENT `VM <uuid>
- * not found`), make the directories of a new root, and catch SIGINT, SIGTERM and SIGHUP until
- * job_end(). No lock yet.
+ * not found`), and catch SIGINT, SIGTERM and SIGHUP until job_end(). No lock yet. The directories
+ * of the root are there: the program made them with host_init() before the first operation.
  */
 int job_begin(struct job *j, struct op *op, const char *name, const char *uuid, struct err *err);
 /* Releases the lock and the signals. Accepts a job that was never begun. */
